@@ -1,0 +1,1 @@
+"""Statistics over finetunes, figures and reports. Reads logs, never models."""

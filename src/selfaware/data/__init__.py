@@ -1,0 +1,1 @@
+"""Finetuning sets: building, manifests, reading and checking rows."""

@@ -1,0 +1,1 @@
+"""The organism: a small world, the models that learn it, and the recipe that makes them."""

@@ -1,0 +1,1 @@
+"""Finetuning backends and the run registry."""
