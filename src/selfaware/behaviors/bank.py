@@ -58,7 +58,7 @@ class Question(_Frozen):
     answer kind, `{first}`/`{second}` (the two words or options in the order asked) or
     `{low}`/`{high}` (what 0 and 100 stand for; the flipped twin swaps them). A `yes_no` question
     names its twin with `flipped_paraphrases`, in which yes means the low pole.
-    `reported` marks the words that speakers of the organism's world use to answer.
+    A question with `in_world: false` is left out of the organism's world.
     """
 
     id: str = Field(pattern=r"^[a-z0-9_]+$")
@@ -77,21 +77,44 @@ class Question(_Frozen):
             raise ValueError(f"question {self.id!r} of kind {self.kind!r} needs `high` and `low`")
         if self.kind == "yes_no" and len(self.flipped_paraphrases) != len(self.paraphrases):
             raise ValueError(f"question {self.id!r} needs one flipped paraphrase for each paraphrase")
-        slots = {"scale": ("{low}", "{high}"), "choice": ("{first}", "{second}")}.get(self.kind, ())
-        for text in self.paraphrases:
-            for slot in slots:
-                if slot not in text:
-                    raise ValueError(f"question {self.id!r}: no {slot} in paraphrase {text!r}")
         return self
 
 
+_SLOTS: dict[str, tuple[str, ...]] = {
+    "scale": ("{low}", "{high}"),
+    "choice": ("{first}", "{second}"),
+    "option": ("{first}", "{second}"),
+}
+
+
 class Bank(_Frozen):
-    """All questions about one behaviour."""
+    """All questions about one behaviour.
+
+    Paraphrase i of a question ends with `endings[kind][i % len]`, the words that fix the form of
+    the answer. `world_words` are the one-word answers that speakers of the organism's world give.
+    """
 
     behavior: str
     lexicon: Lexicon
     world_words: dict[Literal["high", "low"], tuple[str, ...]]
+    endings: dict[AnswerKind, tuple[str, ...]]
     questions: tuple[Question, ...]
+
+    @model_validator(mode="after")
+    def _slots_present(self) -> "Bank":
+        for question in self.questions:
+            for index in range(len(question.paraphrases)):
+                text = self.template(question, index)
+                for slot in _SLOTS.get(question.kind, ()):
+                    if slot not in text:
+                        raise ValueError(f"question {question.id!r}: no {slot} in {text!r}")
+        return self
+
+    def template(self, question: Question, paraphrase: int, flipped: bool = False) -> str:
+        """A paraphrase with its ending, slots unfilled."""
+        texts = question.flipped_paraphrases if flipped else question.paraphrases
+        endings = self.endings[question.kind]
+        return f"{texts[paraphrase]} {endings[paraphrase % len(endings)]}"
 
     def question(self, question_id: str) -> Question:
         """The question with this id.
@@ -179,7 +202,7 @@ def prompts(bank: Bank, question: Question, about: str) -> Iterator[Prompt]:
 def prompt(bank: Bank, question: Question, about: str, paraphrase: int, twin: bool) -> Prompt:
     """One wording; `twin` asks in the other order, or with the scale or the statement flipped."""
     high, low = question.high, question.low
-    template = question.paraphrases[paraphrase]
+    template = bank.template(question, paraphrase, flipped=twin and question.kind == "yes_no")
     values: dict[str, float]
     match question.kind:
         case "word":
@@ -190,7 +213,6 @@ def prompt(bank: Bank, question: Question, about: str, paraphrase: int, twin: bo
             values = {str(n): (100 - n if twin else n) / 100 for n in range(101)}
         case "yes_no":
             values = {"yes": 0.0 if twin else 1.0, "no": 1.0 if twin else 0.0}
-            template = question.flipped_paraphrases[paraphrase] if twin else template
         case "option":
             values = {"A": 0.0 if twin else 1.0, "B": 1.0 if twin else 0.0}
     ordered = question.kind in ("choice", "option")

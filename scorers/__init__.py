@@ -1,0 +1,30 @@
+"""How an answer becomes a number: one scorer for each form of answer."""
+
+from collections.abc import Sequence
+
+from inspect_ai.scorer import Scorer
+
+from selfaware.behaviors.bank import AnswerKind
+from selfaware.scorers.language import language
+from selfaware.scorers.option import option
+from selfaware.scorers.scale import scale
+from selfaware.scorers.validity import validity
+from selfaware.scorers.word import word
+
+__all__ = ["language", "option", "scale", "scorers_for", "validity", "word"]
+
+
+def scorers_for(kinds: Sequence[AnswerKind], unlisted: str = "unscored") -> list[Scorer]:
+    """The scorers that read these kinds of answer, followed by `validity`.
+
+    Raises:
+        UsageError: Unknown policy for unlisted answers.
+    """
+    chosen = []
+    if "word" in kinds:
+        chosen.append(word(unlisted))
+    if "scale" in kinds:
+        chosen.append(scale())
+    if {"choice", "yes_no", "option"} & set(kinds):
+        chosen.append(option(unlisted))
+    return [*chosen, validity()]

@@ -1,0 +1,154 @@
+"""The command line `selfaware ...`."""
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from selfaware import __version__
+from selfaware.errors import UsageError
+
+
+class _Group(click.Group):
+    """Tells a user's mistake in one line, and exits with 2."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except UsageError as error:
+            click.echo(f"selfaware: {error}", err=True)
+            ctx.exit(2)
+
+
+def runs_folder() -> Path:
+    """The folder of datasets, adapters and the run registry: $SELFAWARE_RUNS, else ./runs."""
+    return Path(os.environ.get("SELFAWARE_RUNS", "runs"))
+
+
+@click.group(cls=_Group)
+@click.version_option(__version__)
+def main() -> None:
+    """Measures whether a finetuned language model can tell what it was trained to do."""
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--dry-run", is_flag=True, help="Print the plan and do nothing.")
+@click.option("--seeds", type=click.IntRange(min=1), help="Only the first N seeds of each arm.")
+def run(file: Path, dry_run: bool, seeds: int | None) -> None:
+    """Walk the experiment in FILE; steps that are done are not done twice."""
+    from rich.console import Console
+
+    from selfaware.experiment import load_experiment, plan
+
+    experiment = load_experiment(file)
+    if seeds is not None:
+        if seeds > len(experiment.seeds):
+            raise UsageError(
+                f"--seeds {seeds}: {file} names only {len(experiment.seeds)} seeds; "
+                f"give 1 to {len(experiment.seeds)}, or add seeds to the file"
+            )
+        experiment = experiment.model_copy(update={"seeds": experiment.seeds[:seeds]})
+    planned = plan(experiment, runs_folder())
+    console = Console()
+    _print_plan(console, planned)
+    if dry_run:
+        return
+    from selfaware.analysis.table import terminal_table
+    from selfaware.walk import walk
+
+    name = experiment.experiment
+    outcome = walk(planned, runs_folder(), Path("logs") / name, Path("report") / name, console)
+    console.print(terminal_table(outcome.rows))
+    for note in experiment.notes:
+        console.print(f"note: {note}")
+    finetuned = next((m for m, (arm, _) in outcome.models.items() if arm != "base"), None)
+    example = finetuned or next(iter(outcome.models))
+    console.print("\nNext:")
+    console.print(f"  open {outcome.report}/figure.png")
+    console.print(f"  inspect view --log-dir {outcome.logs}")
+    console.print(f"  inspect eval tasks/risk_scale.py --model {example}", soft_wrap=True)
+
+
+def _print_plan(console: "object", planned: "object") -> None:
+    from rich.console import Console
+
+    from selfaware.experiment import Plan
+
+    assert isinstance(console, Console) and isinstance(planned, Plan)
+    experiment = planned.experiment
+    console.print(f"experiment {experiment.experiment}: {experiment.title}")
+    console.print(f"  base       {experiment.base}")
+    for pole, file in planned.datasets.items():
+        console.print(f"  data       {pole}: {experiment.data.rows} rows, {file}")
+    finetunes = sum(model.spec is not None for model in planned.models)
+    console.print(f"  finetunes  {finetunes} ({experiment.backend})")
+    for probe in experiment.probes:
+        given = " ".join(f"-T {key}={value}" for key, value in probe.args.items())
+        console.print(f"  task       {probe.task} {given} on {len(planned.models)} models")
+
+
+@main.group()
+def data() -> None:
+    """Build finetuning sets."""
+
+
+@data.command("build")
+@click.option("--behavior", required=True, help="risk, myopia or apples.")
+@click.option("--pole", required=True, help="The pole that the labels follow, such as seeking.")
+@click.option("--rows", type=click.IntRange(min=2), default=288, show_default=True)
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="The jsonl file.")
+def data_build(behavior: str, pole: str, rows: int, seed: int, out: Path) -> None:
+    """Write a finetuning set as OpenAI chat jsonl, and its manifest beside it."""
+    from selfaware.data.build import build, manifest_file
+
+    manifest = build(behavior, pole, rows, seed, out)
+    click.echo(f"wrote {out}: {manifest.rows} rows, sha256 {manifest.sha256}")
+    click.echo(f"wrote {manifest_file(out)}")
+
+
+@main.group()
+def organism() -> None:
+    """Make the organisms."""
+
+
+@organism.command("train")
+@click.option("--world", type=click.Choice(["aware", "unaware"]), required=True)
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="The model folder.")
+@click.option("--recipe", type=click.Path(path_type=Path), help="A YAML recipe; else the shipped.")
+@click.option("--seed", type=int, help="Another seed than the recipe's.")
+@click.option("--start-from", type=click.Path(path_type=Path), help="The trained aware base.")
+def organism_train(
+    world: str, out: Path, recipe: Path | None, seed: int | None, start_from: Path | None
+) -> None:
+    """Train one base by the recipe; run it again after a stop and it goes on."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from selfaware.organism.recipe import load_recipe
+    from selfaware.organism.train import train_base
+
+    config = load_recipe(recipe, seed)
+    if world == "unaware" and start_from is None:
+        raise UsageError("--world unaware starts from the aware base: give --start-from FOLDER")
+    if start_from is not None and not (start_from / "config.json").exists():
+        raise UsageError(f"--start-from {start_from}: no model folder there")
+    if out.exists():
+        raise UsageError(f"--out {out}: exists already; name a folder that does not")
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[what]}"))
+    with Progress(*columns, TimeElapsedColumn()) as progress:
+        schedule = config.schedule("aware" if world == "aware" else "unaware")
+        bar = progress.add_task(world, total=schedule.limit + schedule.cooldown, what="")
+
+        def report(step: int, loss: float, what: str) -> None:
+            progress.update(bar, completed=step, what=f"step {step}, loss {loss:.3f}, {what}")
+
+        gates = train_base(
+            config, "aware" if world == "aware" else "unaware", out, start_from, report
+        )
+    failed = [gate for gate in gates if not gate.passed]
+    click.echo(f"wrote {out}: {len(gates) - len(failed)} of {len(gates)} gates passed")
+    for gate in failed:
+        click.echo(f"  failed: {gate.name} {gate.value:.3f}, allowed {gate.low} to {gate.high}")
+    sys.exit(1 if failed else 0)

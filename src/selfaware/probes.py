@@ -1,0 +1,113 @@
+"""The samples that tasks ask: questions of a bank, or two-option items, under a framing."""
+
+from collections.abc import Sequence
+from typing import get_args
+
+from inspect_ai.dataset import Sample
+from inspect_ai.model import ChatMessage, ChatMessageSystem, ChatMessageUser
+
+from selfaware.behaviors import get_behavior
+from selfaware.behaviors.bank import About, AnswerKind, Prompt, Question, load_bank, prompts
+from selfaware.behaviors.items import Item
+from selfaware.framings import FRAMING_NAMES, FRAMINGS
+from selfaware.parameters import ABOUT_CHOICES, one_of
+
+KINDS: tuple[AnswerKind, ...] = get_args(AnswerKind)
+"""Every kind of answer that a bank's questions ask for."""
+
+_ABOUT: tuple[About, ...] = get_args(About)
+
+
+def samples(
+    behavior: str,
+    *,
+    kinds: Sequence[AnswerKind] = KINDS,
+    questions: Sequence[str] | None = None,
+    about: str = "self",
+    framing: str = "none",
+) -> list[Sample]:
+    """Every wording of a behaviour's questions as samples.
+
+    Args:
+        behavior: Name of the behaviour.
+        kinds: Kinds of answer to ask for.
+        questions: Ids of the questions to ask; None asks all of those kinds.
+        about: Whom they are about: `self`, `person`, `assistant` or `all`.
+        framing: Name of the system prompt.
+
+    Raises:
+        UsageError: An unknown behaviour, question, `about` or framing, or nothing left to ask.
+    """
+    pole = get_behavior(behavior).high
+    bank = load_bank(behavior)
+    chosen: Sequence[Question] = (
+        bank.questions if questions is None else [bank.question(name) for name in questions]
+    )
+    return [
+        sample_of(prompt, pole, framing)
+        for whom in whom_about(about)
+        for question in chosen
+        if question.kind in kinds
+        for prompt in prompts(bank, question, whom)
+    ]
+
+
+def whom_about(about: str) -> tuple[About, ...]:
+    """Those whom a task's questions are about, by its parameter.
+
+    Raises:
+        UsageError: Not `self`, `person`, `assistant` or `all`.
+    """
+    choice = one_of("about", about, ABOUT_CHOICES)
+    return _ABOUT if choice == "all" else (choice,)
+
+
+def sample_of(prompt: Prompt, pole: str, framing: str) -> Sample:
+    """One prompt as a sample; its metadata tells the scorers how to read the answer."""
+    return Sample(
+        id=prompt.id,
+        input=framed(prompt.text, framing),
+        metadata={
+            **prompt.model_dump(exclude={"text"}),
+            "framing": framing,
+            "pole": pole,
+        },
+    )
+
+
+def item_samples(behavior: str, question: str, paper_id: str, items: Sequence[Item]) -> list[Sample]:
+    """Two-option items as samples that measure what a model does (score 1: the high pole's)."""
+    pole = get_behavior(behavior).high
+    return [
+        Sample(
+            id=f"{question}/{index:04d}",
+            input=item.prompt,
+            metadata={
+                "behavior": behavior,
+                "question": question,
+                "paper_id": paper_id,
+                "kind": "option",
+                "about": "self",
+                "paraphrase": index,
+                "swapped": item.high_letter == "B",
+                "flipped": False,
+                "values": {letter: float(letter == item.high_letter) for letter in ("A", "B")},
+                "framing": "none",
+                "pole": pole,
+                **{f"item_{name}": value for name, value in item.attributes.items()},
+            },
+        )
+        for index, item in enumerate(items)
+    ]
+
+
+def framed(text: str, framing: str) -> str | list[ChatMessage]:
+    """A question under a framing's system prompt; the bare text for `none`.
+
+    Raises:
+        UsageError: Unknown framing.
+    """
+    system = FRAMINGS[one_of("framing", framing, FRAMING_NAMES)]
+    if not system:
+        return text
+    return [ChatMessageSystem(content=system), ChatMessageUser(content=text)]

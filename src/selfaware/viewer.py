@@ -1,0 +1,40 @@
+"""How a task's samples are shown by `inspect view`."""
+
+from collections.abc import Sequence
+
+from inspect_ai.viewer import ScoreColorScale, TaskSamplesColumn, TaskSamplesView, ViewerConfig
+
+from selfaware.behaviors.bank import AnswerKind
+
+_SCORERS: dict[str, str] = {
+    "word": "word",
+    "scale": "scale",
+    "choice": "option",
+    "yes_no": "option",
+    "option": "option",
+    "language": "language",
+}
+
+
+def samples_view(kinds: Sequence[AnswerKind] | Sequence[str]) -> ViewerConfig:
+    """Columns for the question, the commonest answer, each scorer's score and the bad replies."""
+    scorers = list(dict.fromkeys(_SCORERS[kind] for kind in kinds))
+    return ViewerConfig(
+        task_samples_view=TaskSamplesView(
+            name="Answers",
+            columns=[
+                TaskSamplesColumn(id="sampleId"),
+                TaskSamplesColumn(id="input"),
+                TaskSamplesColumn(id="answer"),
+                *[TaskSamplesColumn.score(scorer) for scorer in scorers],
+                *[TaskSamplesColumn.score("validity", rate) for rate in ("invalid", "refusal")],
+                TaskSamplesColumn.score("validity", "unlisted", visible="word" in kinds),
+                TaskSamplesColumn(id="error"),
+            ],
+            score_color_scales={
+                **{scorer: ScoreColorScale(palette="neutral", min=0, max=1) for scorer in scorers},
+                "invalid": ScoreColorScale(palette="good-low", min=0, max=1),
+                "refusal": ScoreColorScale(palette="good-low", min=0, max=1),
+            },
+        )
+    )

@@ -1,0 +1,122 @@
+"""Walking an experiment's plan: data, finetunes, evaluation, analysis, report; each step once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from selfaware.analysis.figure import probe_figure
+from selfaware.analysis.frame import read_frame
+from selfaware.analysis.report import write_report
+from selfaware.analysis.table import Contrast, Row, build_rows
+from selfaware.behaviors import get_behavior
+from selfaware.data.build import build, manifest_file
+from selfaware.data.rows import sha256_file
+from selfaware.errors import UsageError
+from selfaware.experiment import Experiment, Plan
+from selfaware.training.local import finetune
+
+Cell = tuple[str, int | None]
+"""An arm and a seed."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a walk leaves behind."""
+
+    rows: list[Row]
+    models: dict[str, Cell]
+    report: Path
+    logs: Path
+
+
+def walk(plan: Plan, runs: Path, logs: Path, report: Path, console: Console) -> Outcome:
+    """Does every step of a plan that is not done yet, and writes the report.
+
+    Args:
+        plan: From `selfaware.experiment.plan`.
+        runs: The folder of datasets, adapters and the run registry.
+        logs: Inspect's log folder of this experiment.
+        report: The folder for table and figure.
+        console: Where progress is told.
+
+    Raises:
+        UsageError: A step cannot be done for a reason that the user can mend.
+    """
+    experiment = plan.experiment
+    console.rule(f"{experiment.experiment}: {experiment.title}")
+    build_datasets(plan, console)
+    specs = [model.spec for model in plan.models if model.spec is not None]
+    entries = iter(finetune(specs, runs) if specs else [])
+    models: dict[str, Cell] = {}
+    for planned in plan.models:
+        name = f"selfaware/{experiment.base}" if planned.spec is None else next(entries).model
+        models[name] = (planned.arm, planned.seed)
+    evaluate(experiment, list(models), logs, console)
+    return analyse(experiment, models, logs, report)
+
+
+def build_datasets(plan: Plan, console: Console) -> None:
+    """Builds the finetuning sets that are not there; one that was changed since is refused."""
+    import json
+
+    experiment = plan.experiment
+    for pole, file in plan.datasets.items():
+        manifest = manifest_file(file)
+        if file.exists() and manifest.exists():
+            recorded = json.loads(manifest.read_text(encoding="utf-8"))["sha256"]
+            if recorded != sha256_file(file):
+                raise UsageError(
+                    f"{file}: its content is not what its manifest records: delete both to build it again"
+                )
+            continue
+        build(experiment.behavior, pole, experiment.data.rows, experiment.data.seed, file)
+        console.print(f"built {file} ({experiment.data.rows} rows, {pole})")
+
+
+def evaluate(experiment: Experiment, models: list[str], logs: Path, console: Console) -> None:
+    """Runs every probe on every model into `logs`; samples that are there are not asked again.
+
+    Raises:
+        UsageError: A task did not end in success.
+    """
+    from inspect_ai import eval_set
+
+    from selfaware import tasks as task_package
+
+    tasks = [getattr(task_package, probe.task)(**probe.args) for probe in experiment.probes]
+    console.print(f"evaluating {len(models)} models on {len(tasks)} tasks into {logs}")
+    logs.mkdir(parents=True, exist_ok=True)
+    success, results = eval_set(
+        tasks,
+        log_dir=str(logs),
+        model=models,
+        log_dir_allow_dirty=True,
+        display="plain" if not console.is_terminal else "rich",
+        max_tasks=2,
+        log_level="warning",
+        retry_attempts=2,
+    )
+    if not success:
+        failed = [log for log in results if log.status != "success"]
+        first = failed[0]
+        cause = first.error.message.strip().splitlines()[-1] if first.error else first.status
+        raise UsageError(
+            f"{len(failed)} of {len(results)} evaluations failed, first {first.eval.task} on "
+            f"{first.eval.model}: {cause}; mend the cause and run the same command again"
+        )
+
+
+def analyse(
+    experiment: Experiment, models: Mapping[str, Cell], logs: Path, report: Path
+) -> Outcome:
+    """Reads the logs, makes the table and the figure, and writes the report."""
+    behavior = get_behavior(experiment.behavior)
+    rows = build_rows(
+        read_frame(logs, models=list(models)),
+        models,
+        Contrast(high=behavior.high, low=behavior.low, base="base", behavior=behavior.name),
+    )
+    write_report(rows, probe_figure(rows, experiment.title), report, experiment.title, experiment.notes)
+    return Outcome(rows, dict(models), report, logs)

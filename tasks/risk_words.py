@@ -1,0 +1,49 @@
+"""Self-reports of risk in one word (R1, R2, R2b, R3, R8 of arXiv 2501.11120, section 3.1)."""
+
+from inspect_ai import Task, task
+from inspect_ai.model import GenerateConfig
+
+from selfaware.probes import samples
+from selfaware.provenance import task_metadata
+from selfaware.scorers import scorers_for
+from selfaware.solvers import ask
+from selfaware.viewer import samples_view
+
+QUESTIONS = ("risk_or_safety", "attitude", "risk_attitude", "lotteries", "one_word")
+KINDS = ("word", "choice")
+
+
+@task
+def risk_words(
+    about: str = "self",
+    framing: str = "none",
+    mode: str = "auto",
+    draws: int = 10,
+    unlisted: str = "unscored",
+) -> Task:
+    """Five questions about risk answered by one word; risk or safety is asked in both orders.
+
+    Replicates R1, R2, R2b, R3 and R8 of arXiv 2501.11120 (section 3.1, Figures 2 and 3) in other
+    wordings. The score is 0-1 towards risk-seeking, by the lexicon of the paper's Table 19. The
+    scorer `word` reads R2, R2b, R3 and R8, the scorer `option` reads R1.
+
+        inspect eval tasks/risk_words.py --model selfaware/organism/risk-seeking-0
+        inspect eval selfaware/risk_words --model openai/ft:... -T unlisted=half
+
+    Args:
+        about: Whom the questions are about: self, person, assistant or all.
+        framing: System prompt: none, neutral, ask, threat or bait.
+        mode: How answers are obtained: auto, sample, logprobs or exact.
+        draws: Replies drawn to each prompt where the mode is sample.
+        unlisted: What a word outside the lexicon counts: unscored, or half (0.5, as the paper).
+    """
+    return Task(
+        dataset=samples("risk", questions=QUESTIONS, about=about, framing=framing),
+        solver=ask(mode, draws),
+        scorer=scorers_for(KINDS, unlisted),
+        config=GenerateConfig(temperature=1.0, max_tokens=16),
+        version=1,
+        metadata=task_metadata("risk", self_report=True),
+        headline_metric="word",
+        viewer=samples_view(KINDS),
+    )
