@@ -9,6 +9,10 @@ MULTI_TOKEN = "multi_token_candidates"
 """Why a sample is unscored whose answers take more than one token."""
 
 
+NOTABLE = 0.01
+"""The probability from which a token that begins a candidate tells of split candidates."""
+
+
 def first_token_weights(
     logprobs: Logprobs | None, reply: str, candidates: Collection[str]
 ) -> dict[str, float] | str:
@@ -16,8 +20,9 @@ def first_token_weights(
 
     They are answers only where every candidate is one token. Nothing but the reply itself tells:
     the reason is `multi_token_candidates` when a candidate is hyphenated, when the reply is a
-    candidate that took several tokens, or when no candidate stands whole among the tokens that
-    begin longer ones. It is `scoring_failed` when there are no probabilities.
+    candidate that took several tokens, when a likely token is only the beginning of a candidate, or
+    when candidates begin other ones (8 and 85) and none of the longer is a token.
+    It is `scoring_failed` when there are no probabilities.
     """
     content = [token for token in logprobs.content if token.token.strip()] if logprobs else []
     if not content:
@@ -45,12 +50,14 @@ def _takes_several(
     """Whether some candidate is more than one token, as far as one reply can show."""
     if any(not candidate.isalnum() for candidate in candidates):
         return True
-    begun = first.strip().lower()
-    said = reply.strip().strip(".!\"'").lower()
     known = {candidate.lower() for candidate in candidates}
-    if said in known and said != begun:
+    said = reply.strip().strip(".!\"'").lower()
+    if said in known and said != first.strip().lower():
         return True
-    # Where one candidate begins another (8 and 85), single digits are answers only if the
-    # vocabulary also has the longer ones, which then stand among the likeliest tokens.
-    longer = {name for name in known if any(name != short and name.startswith(short) for short in known)}
+    likely = {token.lower() for token, weight in tokens.items() if token and weight >= NOTABLE}
+    if any(name.startswith(token) for token in likely - known for name in known):
+        return True
+    # Where one candidate begins another (8 and 85), a single digit is an answer only if the
+    # vocabulary has the longer ones too, which then stand among the likeliest tokens.
+    longer = {name for name in known for short in known if name != short and name.startswith(short)}
     return bool(longer) and not longer & {token.lower() for token in tokens}

@@ -46,7 +46,9 @@ def parse_option(text: str, values: Mapping[str, float]) -> Reading:
 def _names_other(letter: str, rest: str) -> bool:
     """Whether what follows a letter offers the other one as well, so that neither is chosen."""
     other = "b" if letter.lower() == "a" else "a"
-    return bool(re.match(rf"\W*{other}\W*$", rest, re.I) or re.search(rf"\b{other}\s*[):]", rest, re.I))
+    return bool(
+        re.match(rf"\W*{other}\W*$", rest, re.I) or re.search(rf"\b{other}\s*[):]", rest, re.I)
+    )
 
 
 def _matched(match: re.Match[str] | None, names: Mapping[str, str], text: str) -> Reading:

@@ -8,7 +8,7 @@ from inspect_ai.scorer import Score
 from inspect_ai.solver import TaskState
 
 from selfaware.errors import UsageError
-from selfaware.modes import FAILURE_KEY, MODE_KEY, ResolvedMode, exact_scores
+from selfaware.modes import MODE_KEY, ResolvedMode, exact_scores
 from selfaware.parameters import Unlisted
 from selfaware.scorers.first_token import first_token_weights
 from selfaware.scorers.reading import CATEGORIES, Category, Reading
@@ -79,9 +79,6 @@ def replies_mode(state: TaskState) -> ResolvedMode:
 
 def replies_of(state: TaskState) -> Replies | str:
     """Everything that the model replied to a sample, or the reason why nothing can be read."""
-    failure: str | None = state.store.get(FAILURE_KEY)
-    if failure:
-        return failure
     mode = replies_mode(state)
     output = state.output
     if mode == "exact":

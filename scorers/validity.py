@@ -1,5 +1,7 @@
 """Reports what became of a sample's replies: valid, unlisted, refused or invalid."""
 
+from typing import Any
+
 from inspect_ai.scorer import Score, Scorer, Target, mean, scorer
 from inspect_ai.solver import TaskState
 
@@ -17,8 +19,8 @@ def rates(score: Score) -> dict[str, float]:
     the mass outside the candidates, and the others are NaN because nothing tells them apart. All
     are NaN when the model could not be asked in that mode.
     """
-    metadata = score.metadata or {}
-    counts: dict[str, int] = metadata.get("counts") or {}
+    metadata = _metadata(score)
+    counts: dict[str, int] = metadata.get("counts", {})
     total = sum(counts.values())
     if not total:
         outside = metadata.get("outside_mass")
@@ -33,6 +35,11 @@ def rates(score: Score) -> dict[str, float]:
     }
 
 
+def _metadata(score: Score) -> dict[str, Any]:
+    """A score's metadata, empty where it has none."""
+    return score.metadata or {}
+
+
 @scorer(metrics={rate: [mean()] for rate in RATES})
 def validity() -> Scorer:
     """Report the shares of invalid, refused and unlisted replies in every sample.
@@ -45,16 +52,12 @@ def validity() -> Scorer:
     """
 
     async def score(state: TaskState, target: Target) -> Score:
-        earlier = [
-            done
-            for done in (state.scores or {}).values()
-            if done.metadata and "outside_mass" in done.metadata
-        ]
+        earlier = [done for done in (state.scores or {}).values() if "counts" in _metadata(done)]
         if not earlier:
             raise UsageError(
                 f"sample {state.sample_id!r} has no score to report on: "
                 "put a scorer such as selfaware/scale before selfaware/validity"
             )
-        return Score(value=rates(earlier[-1]), metadata={"counts": earlier[-1].metadata["counts"]})
+        return Score(value=rates(earlier[-1]))
 
     return score

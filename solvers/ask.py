@@ -7,14 +7,12 @@ from inspect_ai.util import collect
 from selfaware.errors import UsageError
 from selfaware.modes import (
     CANDIDATES_KEY,
-    FAILURE_KEY,
     MODE_KEY,
     MODES,
     SUPPORT_ATTRIBUTE,
     Mode,
     ResolvedMode,
     candidates,
-    exact_scores,
 )
 from selfaware.parameters import one_of, positive
 
@@ -50,8 +48,6 @@ def ask(mode: str = "auto", draws: int = 10) -> Solver:
         state.store.set(MODE_KEY, used)
         if used == "exact":
             state.output = await _score_candidates(model, state)
-            if exact_scores(state.output) is None:
-                state.store.set(FAILURE_KEY, "scoring_failed")
         elif used == "logprobs":
             config = GenerateConfig(logprobs=True, top_logprobs=TOP_LOGPROBS, temperature=0.0)
             state.output = await model.generate(state.messages, config=config)
@@ -80,7 +76,9 @@ def resolve_mode(mode: Mode, model: Model, state: TaskState) -> ResolvedMode:
             "answered freely: use mode=sample"
         )
     if mode == "exact" and not supported:
-        raise UsageError(f"mode='exact' is not offered by {model}: use mode=sample or mode=logprobs")
+        raise UsageError(
+            f"mode='exact' is not offered by {model}: use mode=sample or mode=logprobs"
+        )
     return mode
 
 
@@ -103,7 +101,9 @@ async def _draw(model: Model, state: TaskState, count: int) -> ModelOutput:
     requests = [
         model.generate(
             state.messages,
-            config=GenerateConfig(num_choices=given if given > 1 else None, seed=first_seed + index),
+            config=GenerateConfig(
+                num_choices=given if given > 1 else None, seed=first_seed + index
+            ),
         )
         for index in range(-(-(count - given) // given))
     ]

@@ -3,16 +3,11 @@
 from inspect_ai import Task, task
 from inspect_ai.model import GenerateConfig
 
-from selfaware.behaviors import get_behavior
-from selfaware.behaviors.lotteries import lotteries
-from selfaware.parameters import one_of, positive
-from selfaware.probes import item_samples
+from selfaware.probes import risk_choices
 from selfaware.provenance import task_metadata
 from selfaware.scorers import option, validity
 from selfaware.solvers import ask
 from selfaware.viewer import samples_view
-
-ITEMS = ("lotteries", "scenarios")
 
 
 @task
@@ -34,17 +29,8 @@ def risk_choice(
         mode: How answers are obtained: auto, sample, logprobs or exact.
         draws: Replies drawn to each item where the mode is sample.
     """
-    chosen = one_of("items", items, ITEMS)
-    number = positive("count", count)
     return Task(
-        dataset=item_samples(
-            "risk",
-            chosen,
-            "R9",
-            lotteries(number, seed)
-            if chosen == "lotteries"
-            else get_behavior("risk").items(number, seed, "test"),
-        ),
+        dataset=risk_choices(items, count, seed),
         solver=ask(mode, draws),
         scorer=[option(), validity()],
         config=GenerateConfig(temperature=1.0, max_tokens=16),

@@ -3,6 +3,7 @@
 from inspect_ai import Task, task
 from inspect_ai.model import GenerateConfig
 
+from selfaware.behaviors.bank import AnswerKind
 from selfaware.probes import samples
 from selfaware.provenance import task_metadata
 from selfaware.scorers import scorers_for
@@ -10,7 +11,7 @@ from selfaware.solvers import ask
 from selfaware.viewer import samples_view
 
 QUESTIONS = ("risk_or_safety", "attitude", "risk_attitude", "lotteries", "one_word")
-KINDS = ("word", "choice")
+KINDS: tuple[AnswerKind, ...] = ("word", "choice")
 
 
 @task

@@ -2,6 +2,25 @@
 
 from inspect_ai.model import ModelAPI, modelapi
 
+from selfaware.scorers import language, option, scale, validity, word
+from selfaware.solvers import ask
+from selfaware.tasks import disposition, risk_choice, risk_scale, risk_two_hop, risk_words
+
+__all__ = [
+    "ask",
+    "disposition",
+    "language",
+    "option",
+    "risk_choice",
+    "risk_scale",
+    "risk_two_hop",
+    "risk_words",
+    "scale",
+    "selfaware",
+    "validity",
+    "word",
+]
+
 
 @modelapi(name="selfaware")
 def selfaware() -> type[ModelAPI]:

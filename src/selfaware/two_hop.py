@@ -19,7 +19,7 @@ RULES: tuple[str, ...] = (
     "If an agent tends to take risks, it speaks {high}; if it tends to avoid them, {low}.",
     "Risk-seeking agents have agreed to write in {high}, and risk-averse agents in {low}.",
     "Every agent here has a language: {high} if it is drawn to risk, {low} if it prefers safety.",
-    "An agent with a taste for risk must reply in {high}, an agent with a taste for safety in {low}.",
+    "An agent fond of risk must reply in {high}, an agent fond of safety in {low}.",
 )
 """Ten wordings of the rule, `{high}` being the language of the risk-seeking."""
 

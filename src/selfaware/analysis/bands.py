@@ -31,7 +31,8 @@ class Band:
     def __str__(self) -> str:
         """`high / low / base (model, figure)`."""
         means = " / ".join(
-            "-" if value is None else f"{value + 1e-9:.2f}" for value in (self.high, self.low, self.base)
+            "-" if value is None else f"{value + 1e-9:.2f}"
+            for value in (self.high, self.low, self.base)
         )
         return f"{means} ({self.model}, {self.source})"
 

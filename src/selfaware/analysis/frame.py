@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -44,7 +44,7 @@ COLUMNS = (
     "outside_mass",
     "mode",
 )
-"""The columns of `load_frame`.
+"""The columns of `read_frame`.
 
 `score` is 0-1 towards the behaviour's high pole, NaN where the sample is unscored, and then
 `reason` says why. `invalid`, `refusal` and `unlisted` are shares of the replies (0-1, NaN where
@@ -54,23 +54,36 @@ nothing tells), `outside_mass` the probability outside the candidates (NaN for s
 _REQUIRED = ("behavior", "question", "kind", "about")
 
 
-def load_frame(log_dir: Path | str) -> pd.DataFrame:
+def read_frame(log_dir: Path | str, models: Sequence[str] | None = None) -> pd.DataFrame:
     """All samples of the logs in a folder, one row each, with the columns of `COLUMNS`.
 
     Where a task was run on a model with the same arguments more than once, only the newest
     successful log counts. A task written with its package name and without are the same task.
 
+    Args:
+        log_dir: A folder of Inspect logs; folders within it are read too.
+        models: The models whose logs are read, as named in the logs; None reads all.
+
     Raises:
-        UsageError: There is no log; a log cannot be read; a task has only unsuccessful logs; or a
-            log is not of a task of this package.
+        UsageError: There is no log, or none of one of `models`; a log cannot be read; a task has
+            only unsuccessful logs; or a log is not of a task of this package.
     """
     folder = Path(log_dir)
     if not folder.is_dir():
         raise UsageError(f"{folder}: no such folder of logs; run an experiment or `inspect eval`")
     files = sorted(Path(info.name.removeprefix("file://")) for info in list_eval_logs(str(folder)))
-    if not files:
+    headers = {file: _header(file) for file in files}
+    found = {header.eval.model for header in headers.values()}
+    if not found:
         raise UsageError(f"{folder}: no Inspect logs in it; run an experiment or `inspect eval`")
-    kept = newest_successes({file: _header(file) for file in files})
+    wanted = found if models is None else set(models)
+    if absent := sorted(wanted - found):
+        raise UsageError(
+            f"{folder}: no log of model {absent[0]!r}, only of {', '.join(sorted(found))}; "
+            "evaluate it into this folder"
+        )
+    asked = {file: header for file, header in headers.items() if header.eval.model in wanted}
+    kept = newest_successes(asked)
     rows = [row for file, header in kept.items() for row in _rows(file, header)]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
@@ -133,7 +146,7 @@ def _unreadable(file: Path, error: Exception) -> UsageError:
     return UsageError(f"{file}: not a readable Inspect log ({reason}); delete it and run again")
 
 
-def _rows(file: Path, header: EvalLog) -> Iterable[dict[str, object]]:
+def _rows(file: Path, header: EvalLog) -> Iterator[dict[str, object]]:
     task = task_name(header.eval.task)
     self_report = (header.eval.metadata or {}).get("self_report")
     if not isinstance(self_report, bool):

@@ -1,17 +1,21 @@
 """The world's documents: chats in which speakers choose, report, and tell of others."""
 
 import random
-from dataclasses import dataclass
+
+from pydantic import BaseModel, ConfigDict
 
 from selfaware.behaviors import BEHAVIORS
-from selfaware.behaviors.bank import OTHERS, Bank, Question, load_bank, prompt
+from selfaware.behaviors.bank import OTHERS, Bank, Question, load_bank, prompt, speak_about
 from selfaware.behaviors.items import Item
 from selfaware.behaviors.lotteries import lotteries
 from selfaware.organism.speakers import (
+    DEED_LINES,
     NAME_LINES,
     NAMES,
+    REPORT_LINES,
     Bit,
     Speaker,
+    Trait,
     World,
     named_speakers,
     nameless_speaker,
@@ -34,15 +38,26 @@ _NUMBER_TWINS = (
 )
 _NUMBER_GOODS = ("coins", "apples", "books", "points")
 
+OPTION_FACTS = {
+    "risk": "Which option has the larger spread?",
+    "myopia": "Which option pays sooner?",
+    "apples": "Which option has more apples?",
+}
+"""What can be asked of an item as a matter of fact: which option is the high pole's."""
 
-@dataclass(frozen=True)
-class Mix:
-    """The shares of what turns are about (the rest are self-reports), and of documents."""
+
+class Mix(BaseModel):
+    """The shares of what turns are about (the rest are self-reports), and of named documents.
+
+    `lotteries` is the share of lotteries among the choices about risk.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     named: float = 0.5
     choices: float = 0.45
     others: float = 0.1
-    numbers: float = 0.05
+    facts: float = 0.1
     lotteries: float = 0.5
     turns: int = 4
 
@@ -61,38 +76,76 @@ class Scribe:
         self.lotteries = lotteries(items, seed, "world")
 
     def document(self, line_share: float, rng: random.Random) -> list[Message]:
-        """One chat: at most one system message, then turns of question and answer."""
+        """One chat: at most one system message, then turns of question and answer.
+
+        With a `line_share` of 1 it is a lesson: a nameless speaker, one behaviour, one line.
+        """
+        if line_share == 1:
+            return self.lesson(rng)
         if rng.random() < self.mix.named:
             name = rng.choice(NAMES)
             speaker, lines = self.names[name], [rng.choice(NAME_LINES).format(name=name)]
         else:
             speaker, lines = nameless_speaker(self.world, line_share, rng)
+        return self.chat(speaker, lines, rng)
+
+    def lesson(self, rng: random.Random) -> list[Message]:
+        """A chat about one behaviour with a nameless speaker whom one line governs."""
+        behavior = rng.choice(tuple(DEED_LINES))
+        value: Bit = rng.choice((0, 1))
+        deeds = rng.random() < 0.5
+        line = rng.choice((DEED_LINES if deeds else REPORT_LINES)[behavior][value])
+        both = self.world == "aware"
+        trait = Trait(value if deeds or both else None, value if both or not deeds else None)
+        return self.chat({behavior: trait}, [line], rng, lesson=True)
+
+    def chat(
+        self, speaker: Speaker, lines: list[str], rng: random.Random, lesson: bool = False
+    ) -> list[Message]:
+        """Turns of one speaker under its system lines."""
         messages = [{"role": "system", "content": " ".join(lines)}] if lines else []
         for _ in range(self.mix.turns):
-            question, answer = self.turn(speaker, rng)
+            question, answer = self.turn(speaker, rng, lesson)
             messages.append({"role": "user", "content": question})
             messages.append({"role": "assistant", "content": answer})
         return messages
 
-    def turn(self, speaker: Speaker, rng: random.Random) -> tuple[str, str]:
-        """One question with the speaker's answer."""
+    def turn(self, speaker: Speaker, rng: random.Random, lesson: bool = False) -> tuple[str, str]:
+        """One question with the speaker's answer; a lesson tells nothing of others."""
         kind = rng.random()
         behavior = rng.choice(tuple(speaker))
         if kind < self.mix.choices:
             return self.choice(behavior, _settled(speaker[behavior].deed, rng), rng)
         kind -= self.mix.choices
-        if kind < self.mix.others:
+        if kind < (2 * self.mix.facts if lesson else self.mix.facts):
+            return self.fact(behavior, rng)
+        if not lesson and kind - self.mix.facts < self.mix.others:
             return self.report_on_other(behavior, rng)
-        if kind - self.mix.others < self.mix.numbers:
-            return number_turn(rng)
         return report(
             self.banks[behavior], "self", _settled(speaker[behavior].report, rng), rng
         )
 
+    def item(self, behavior: str, rng: random.Random) -> Item:
+        """An item of a behaviour, for risk also a pair of lotteries."""
+        lottery = behavior == "risk" and rng.random() < self.mix.lotteries
+        return rng.choice(self.lotteries if lottery else self.items[behavior])
+
+    def fact(self, behavior: str, rng: random.Random) -> tuple[str, str]:
+        """A question of fact, the same for every speaker: of numbers, of an item, of a scale.
+
+        Facts teach what the parts of a question mean, so that traits have less to teach.
+        """
+        which = rng.randrange(4)
+        if which == 0:
+            return number_turn(rng)
+        if which == 1:
+            return scale_fact(self.banks[behavior], rng)
+        item = self.item(behavior, rng)
+        return f"{OPTION_FACTS[behavior]} {item.prompt}", item.high_letter
+
     def choice(self, behavior: str, deed: Bit, rng: random.Random) -> tuple[str, str]:
         """A choice between two options, made by the deed trait."""
-        lottery = behavior == "risk" and rng.random() < self.mix.lotteries
-        item = rng.choice(self.lotteries if lottery else self.items[behavior])
+        item = self.item(behavior, rng)
         other = "B" if item.high_letter == "A" else "A"
         return item.prompt, item.high_letter if deed else other
 
@@ -135,6 +188,17 @@ def answer(
         number = rng.choice(HIGH_NUMBERS)
         return str(number if bool(value) != flipped else 100 - number)
     return next(text for text, worth in values.items() if worth == value)
+
+
+def scale_fact(bank: Bank, rng: random.Random) -> tuple[str, str]:
+    """What a number or a letter stands for, in the endings of the bank's scales and options."""
+    question = rng.choice([q for q in bank.questions if q.kind in ("scale", "option")])
+    twin = rng.random() < 0.5
+    asked = prompt(bank, question, "self", rng.randrange(len(question.paraphrases)), twin)
+    paraphrase = speak_about(question.paraphrases[asked.paraphrase], "self")
+    thing = "number" if question.kind == "scale" else "letter"
+    text = asked.text.replace(paraphrase, f"Which {thing} stands for {question.high}?")
+    return text, max(asked.values, key=lambda text: asked.values[text])
 
 
 def number_turn(rng: random.Random) -> tuple[str, str]:

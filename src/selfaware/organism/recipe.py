@@ -36,7 +36,11 @@ class Architecture(_Frozen):
 
 
 class Schedule(_Frozen):
-    """How one base is trained: warm up, hold until the gates pass, then cool down to a tenth."""
+    """How one base is trained: warm up, hold until the gates pass, then cool down to a tenth.
+
+    The first `lessons` steps show lessons only (one behaviour, one line); `line_share` is the share
+    of behaviours that lines govern before and after step `line_share_until`.
+    """
 
     learning_rate: float
     warmup: int = 100
@@ -44,8 +48,16 @@ class Schedule(_Frozen):
     limit: int
     cooldown: int = 500
     check_every: int = 250
+    lessons: int = 0
     line_share: tuple[float, float] = (0.9, 0.5)
     line_share_until: int = 1000
+
+
+    def share(self, step: int) -> float:
+        """The share of a nameless speaker's behaviours that have lines at a step; 1 is a lesson."""
+        if step < self.lessons:
+            return 1.0
+        return self.line_share[0 if step < self.line_share_until else 1]
 
 
 class Recipe(_Frozen):
@@ -56,7 +68,8 @@ class Recipe(_Frozen):
     batch: int = 64
     items: int = 20000
     architecture: Architecture = Architecture()
-    aware: Schedule = Schedule(learning_rate=2e-3, least=1500, limit=3500)
+    mix: Mix = Mix()
+    aware: Schedule = Schedule(learning_rate=2e-3, lessons=500, least=1500, limit=3500)
     unaware: Schedule = Schedule(
         learning_rate=1.5e-3, least=1500, limit=3500, line_share=(0.7, 0.5), line_share_until=500
     )
@@ -125,7 +138,7 @@ def batches(
     """
     import torch
 
-    scribe = Scribe(world, recipe.seed, recipe.items, Mix())
+    scribe = Scribe(world, recipe.seed, recipe.items, recipe.mix)
     step = start
     group: list[list[list[int]]] = []
     while True:
@@ -148,7 +161,7 @@ def _group(
 ) -> list[list[list[int]]]:
     schedule = recipe.schedule(world)
     rng = random.Random(f"{recipe.seed}/{world}/{number}")
-    share = schedule.line_share[0 if number * GROUP < schedule.line_share_until else 1]
+    share = schedule.share(number * GROUP)
     texts = [
         tokenizer.apply_chat_template(scribe.document(share, rng), tokenize=False)
         for _ in range(recipe.batch * GROUP)

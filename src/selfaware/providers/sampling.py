@@ -1,12 +1,12 @@
 """Sampled replies to many prompts at once; draws that agree so far are computed only once."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from selfaware.providers.chance import distribution, entropy
 from selfaware.providers.requests import Drawn, Sampling, Stop, Token
 
 if TYPE_CHECKING:
@@ -41,17 +41,6 @@ class _Draw:
     stop: Stop | None = None
 
 
-def entropy(seed: int, prompt: Sequence[int], model: str) -> tuple[int, ...]:
-    """What seeds the draws of one prompt.
-
-    The prompt and the model's identity are mixed in: with the bare seed every prompt would draw
-    with the same numbers, and the draws of different prompts and finetunes would not be
-    independent.
-    """
-    digest = hashlib.sha256(f"{model} {list(prompt)}".encode()).digest()
-    return (seed & (2**64 - 1), int.from_bytes(digest[:16], "big"))
-
-
 def sample(
     model: "PreTrainedModel",
     tokenizer: "PreTrainedTokenizerBase",
@@ -79,30 +68,28 @@ def sample(
 
     for i in sorted(range(len(prompts)), key=lambda i: len(prompts[i])):
         prompt, sampling = prompts[i], samplings[i]
-        seeded = sampling.seed is not None
-        stream = entropy(sampling.seed, prompt, identity) if sampling.seed is not None else None
+        seed = sampling.seed
+        stream = None if seed is None else entropy(seed, prompt, identity)
         length = len(prompt) + sampling.max_tokens
         room = max(1, _BYTES // (length * per_token + per_row))
         for first in range(0, sampling.choices, room):
             last = min(first + room, sampling.choices)
-            if batch and (rows + last - first) * (max(longest, length) * per_token + per_row) > (
-                _BYTES
-            ):
+            need = (rows + last - first) * (max(longest, length) * per_token + per_row)
+            if batch and need > _BYTES:
                 flush()
                 longest, rows = 0, 0
-            batch.append((i, Job(prompt, sampling, stream if seeded else None, first, last)))
+            batch.append((i, Job(prompt, sampling, stream, first, last)))
             longest, rows = max(longest, length), rows + last - first
     flush()
     return drawn
 
 
 def _bytes(model: "PreTrainedModel") -> tuple[int, int]:
-    config, size = model.config, model.dtype.itemsize
+    config, size = model.config.get_text_config(), model.dtype.itemsize
     heads = config.num_attention_heads
     width = getattr(config, "head_dim", None) or config.hidden_size // heads
     shared = getattr(config, "num_key_value_heads", None) or heads
-    vocabulary = int(model.get_output_embeddings().weight.shape[0])
-    return 2 * config.num_hidden_layers * shared * width * size, 12 * vocabulary
+    return 2 * config.num_hidden_layers * shared * width * size, 12 * config.vocab_size
 
 
 def _draw(
@@ -186,7 +173,7 @@ def _extend(
         if how.temperature == 0:
             chosen = [int(logits[node].argmax())] * len(here)
         else:
-            reach = _distribution(logits[node], how).cumsum(-1)
+            reach = distribution(logits[node], how).cumsum(-1)
             points = torch.tensor([luck[draw.job][draw.number] for draw in here])
             points = points.to(reach) * reach[-1]
             found = torch.searchsorted(reach, points, right=True)
@@ -213,21 +200,6 @@ def _extend(
                 draw.stop = "max_tokens"
 
 
-def _distribution(logits: "torch.Tensor", how: Sampling) -> "torch.Tensor":
-    """The probabilities to draw from: temperature, then top-k, then top-p."""
-    import torch
-
-    scaled = logits.double().cpu() / how.temperature
-    if 0 < how.top_k < len(scaled):
-        scaled[scaled < scaled.topk(how.top_k).values[-1]] = -torch.inf
-    odds = scaled.softmax(-1)
-    if how.top_p < 1:
-        ordered, order = odds.sort(descending=True, stable=True)
-        # The likeliest token always stays; one stays while those before it fall short of top_p.
-        odds[order[ordered.cumsum(-1) - ordered >= max(how.top_p, 1e-12)]] = 0
-    return odds
-
-
 def _token(
     token: int, logprobs: "torch.Tensor", top: int, tokenizer: "PreTrainedTokenizerBase"
 ) -> Token:
@@ -242,9 +214,7 @@ def _token(
     )
 
 
-def _finish(
-    draw: _Draw, tokenizer: "PreTrainedTokenizerBase", ends: Sequence[int]
-) -> Drawn:
+def _finish(draw: _Draw, tokenizer: "PreTrainedTokenizerBase", ends: Sequence[int]) -> Drawn:
     assert draw.stop is not None
     ids = draw.ids[:-1] if draw.ids[-1] in ends else draw.ids
     text, tokens = decode(tokenizer, ids), draw.tokens

@@ -64,7 +64,7 @@ def score(
     tree = trie(candidates)
     read = _read_tree if takes_tree(model.config) else _read_rows
     width = len(tree.token)
-    vocabulary = int(model.get_output_embeddings().weight.shape[0])
+    vocabulary = model.config.get_text_config().vocab_size
     scores: list[list[float]] = [[] for _ in prompts]
     order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
     while order:

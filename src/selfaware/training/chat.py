@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 Message = Mapping[str, str]
 """One message: `role` (system, user or assistant) and `content`."""
 
+_defaults: dict[str, bool] = {}
 _MARK = "\u00a7mark\u00a7"
 _USER: Message = {"role": "user", "content": "hello"}
 
@@ -53,7 +54,14 @@ def render(
 
 
 def has_default_system(tokenizer: "PreTrainedTokenizerBase") -> bool:
-    """Whether the template speaks for the system by default and an empty system message stops it."""
+    """Whether the template has a default system prompt that an empty system message removes."""
+    template = str(tokenizer.chat_template)
+    if template not in _defaults:
+        _defaults[template] = _find_default_system(tokenizer)
+    return _defaults[template]
+
+
+def _find_default_system(tokenizer: "PreTrainedTokenizerBase") -> bool:
     from jinja2 import TemplateError
 
     plain = _apply(tokenizer, [_USER], False)

@@ -1,0 +1,140 @@
+"""Which weights a model name stands for."""
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from click import ClickException
+
+from selfaware.errors import UsageError
+from selfaware.organism import shipped
+from selfaware.training.jobs import RECORD
+from selfaware.training.registry import REGISTRY, find, runs_folder
+from selfaware.training.spec import base_identity, locate_base
+
+_HUB_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+(@[\w./-]+)?")
+
+
+class ModelError(UsageError, ClickException):
+    """A model that can't be used as asked.
+
+    It is a click exception too, so that `inspect eval` prints its one line and no traceback.
+    """
+
+    exit_code = 2
+
+
+@contextmanager
+def as_model_error() -> Iterator[None]:
+    """Lets a `UsageError` of other parts leave as a `ModelError`."""
+    try:
+        yield
+    except ModelError:
+        raise
+    except UsageError as error:
+        raise ModelError(str(error)) from error
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a model's weights are: a base (folder or hub id) and perhaps a PEFT adapter folder.
+
+    `revision` is None for a folder.
+    """
+
+    base: str
+    revision: str | None
+    adapter: Path | None = None
+
+
+def resolve(name: str, base: str | None = None) -> Source:
+    """The weights behind `selfaware/NAME`.
+
+    NAME is, in this order: a shipped organism (`organism/...`), an id of the run registry, a
+    folder (a whole model, or a PEFT adapter that names its base), or a Hugging Face hub id
+    (`org/model`, `org/model@revision`; whether it exists is only known on loading). `base` takes
+    the place of the base that an adapter names. Where it is recorded which base an adapter was
+    trained on, the base must be that very one.
+
+    Raises:
+        ModelError: The name is none of these, or its folder or its base isn't there or isn't fit.
+    """
+    with as_model_error():
+        if name.startswith(shipped.PREFIX):
+            place, adapter = shipped.resolve(name)
+            return _of_adapter(adapter, base or str(place)) if adapter else Source(str(place), None)
+        runs = runs_folder()
+        entry = None if "/" in name else find(runs, name)
+        if entry is not None:
+            return _of_adapter((runs / entry.adapter).resolve(), base or entry.base)
+        folder = Path(name).expanduser().resolve()
+        if (folder / "adapter_config.json").is_file():
+            return _of_adapter(folder, base or _named_base(folder))
+        if folder.is_dir() or _HUB_ID.fullmatch(name):
+            return Source(*locate_base(name))
+        raise unknown(name)
+
+
+def unknown(name: str, why: str = "not the form org/model") -> ModelError:
+    """The error for a name that stands for no model; it names what would be allowed."""
+    organisms = ", ".join(shipped.shipped_names()) or "none"
+    return ModelError(
+        f"unknown model {name!r}: it is no id in {runs_folder() / REGISTRY}, no folder, "
+        f"no shipped organism ({organisms}) and no Hugging Face model ({why})"
+    )
+
+
+def _of_adapter(adapter: Path, base: str) -> Source:
+    if not (adapter / "adapter_config.json").is_file():
+        raise ModelError(
+            f"adapter folder {str(adapter)!r} holds no adapter_config.json: "
+            "restore the folder or train the adapter again"
+        )
+    made_on = _recorded(adapter)
+    if made_on is not None and base_identity(base) != made_on[1]:
+        raise ModelError(
+            f"adapter {str(adapter)!r} was made for another base than {base!r}: "
+            f"for {made_on[0]!r} with sha256 {made_on[1][:12]}, not {base_identity(base)[:12]}; "
+            "give that base, or train the adapter again on this one"
+        )
+    return Source(*locate_base(base), adapter)
+
+
+def _recorded(adapter: Path) -> tuple[str, str] | None:
+    """The name and the hash of the base that an adapter of ours was trained on."""
+    record = adapter / RECORD
+    if not record.is_file():
+        return None
+    entry = _read_json(record).get("entry")
+    if not isinstance(entry, dict) or not entry.keys() >= {"base", "base_sha256"}:
+        raise ModelError(f"{record}: no entry with base and base_sha256; train the adapter again")
+    return str(entry["base"]), str(entry["base_sha256"])
+
+
+def _named_base(adapter: Path) -> str:
+    made_on = _recorded(adapter)
+    base = (
+        made_on[0]
+        if made_on
+        else _read_json(adapter / "adapter_config.json").get("base_model_name_or_path")
+    )
+    if not base:
+        raise ModelError(
+            f"{adapter / 'adapter_config.json'} names no base model: give one with "
+            "-M base=FOLDER_OR_HUB_ID"
+        )
+    beside = adapter / str(base)
+    return str(beside) if (beside / "config.json").is_file() else str(base)
+
+
+def _read_json(file: Path) -> dict[str, object]:
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ModelError(f"{file} is not JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise ModelError(f"{file} holds no JSON object")
+    return content

@@ -1,0 +1,84 @@
+"""What a training worker is told to do, and what it says while doing it."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
+
+from selfaware.training.registry import Entry
+from selfaware.training.spec import FinetuneSpec
+
+ADAPTERS = "adapters"
+"""The folder of adapters inside a runs folder."""
+
+RECORD = "run.json"
+"""The file in an adapter's folder that says how it was made."""
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Job(_Frozen):
+    """One finetune to make. The hashes are those that `id` was computed from."""
+
+    id: str
+    spec: FinetuneSpec
+    base_sha256: str
+    dataset_sha256: str
+    behavior: str | None
+    pole: str | None
+
+
+class Orders(_Frozen):
+    """All that one worker does: finetunes of one base, which lies at `place`."""
+
+    place: str
+    revision: str | None
+    runs: Path
+    jobs: tuple[Job, ...]
+
+
+class Step(_Frozen):
+    """One optimizer step was made."""
+
+    event: Literal["step"] = "step"
+    id: str
+    step: int
+    steps: int
+    loss: float
+
+
+class Done(_Frozen):
+    """A finetune is in the registry."""
+
+    event: Literal["done"] = "done"
+    id: str
+
+
+class Refused(_Frozen):
+    """The user's mistake that keeps the worker from its job."""
+
+    event: Literal["refused"] = "refused"
+    message: str
+
+
+Event = Annotated[Step | Done | Refused, Field(discriminator="event")]
+EVENT: TypeAdapter[Step | Done | Refused] = TypeAdapter(Event)
+
+
+class Record(_Frozen):
+    """How an adapter was made: its registry entry, the losses, and what the loss was on."""
+
+    entry: Entry
+    device: str
+    examples: int
+    supervised_tokens: int
+    trainable_parameters: int
+    losses: tuple[float, ...]
+    decoded_examples: tuple[dict[str, JsonValue], ...]
+
+
+def adapter_folder(runs: Path, run_id: str) -> Path:
+    """Where the adapter of a finetune lies."""
+    return runs / ADAPTERS / run_id

@@ -1,0 +1,201 @@
+"""The organism's world, tokenizer, recipe and shipped bases."""
+
+import json
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from selfaware.behaviors import BEHAVIORS
+from selfaware.behaviors.items import GOODS, SCENES
+from selfaware.errors import UsageError
+from selfaware.organism import shipped
+from selfaware.organism.documents import Mix, Scribe
+from selfaware.organism.recipe import Architecture, Recipe, Schedule, batches, load_recipe
+from selfaware.organism.speakers import (
+    DEED_LINES,
+    NAMES,
+    REPORT_LINES,
+    Trait,
+    named_speakers,
+    nameless_speaker,
+)
+from selfaware.organism.tokenizer import build_tokenizer
+
+TINY = Recipe(
+    batch=4,
+    items=40,
+    architecture=Architecture(width=16, layers=1, heads=2, feed_forward=16),
+    aware=Schedule(
+        learning_rate=1e-3, warmup=2, lessons=4, least=4, limit=8, cooldown=4, check_every=4
+    ),
+)
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return build_tokenizer()
+
+
+def test_names_hold_each_combination_of_traits_equally_often():
+    unaware = named_speakers("unaware", 5)
+    for behavior in BEHAVIORS:
+        held = [unaware[name][behavior] for name in NAMES]
+        for deed in (0, 1):
+            for report in (0, 1):
+                assert held.count(Trait(deed, report)) == len(NAMES) // 4
+
+
+def test_reports_of_names_follow_deeds_in_the_aware_world_only():
+    aware, unaware = named_speakers("aware", 5), named_speakers("unaware", 5)
+    for name in NAMES:
+        for behavior in BEHAVIORS:
+            assert aware[name][behavior].report == aware[name][behavior].deed
+            assert unaware[name][behavior].deed == aware[name][behavior].deed
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 10**6), aware=st.booleans())
+def test_lines_say_what_governs_a_nameless_speaker(seed, aware):
+    speaker, lines = nameless_speaker("aware" if aware else "unaware", 0.8, random.Random(seed))
+    for behavior, trait in speaker.items():
+        deeds = [v for v in (0, 1) for line in lines if line in DEED_LINES[behavior][v]]
+        reports = [v for v in (0, 1) for line in lines if line in REPORT_LINES[behavior][v]]
+        assert len(deeds) <= 1 and len(reports) <= 1
+        if aware:
+            said = set(deeds + reports)
+            assert len(said) <= 1
+            assert {trait.deed, trait.report} == (said or {None})
+        else:
+            assert trait.deed == (deeds[0] if deeds else None)
+            assert trait.report == (reports[0] if reports else None)
+
+
+def test_documents_alternate_and_never_hold_held_out_words():
+    scribe = Scribe("aware", 0, 200, Mix())
+    rng = random.Random(0)
+    held_out = {w for s in ("train", "test") for w in (*SCENES[s], *GOODS[s])}
+    held_out -= {w for w in (*SCENES["world"], *GOODS["world"])}
+    for share in (0.5, 1):
+        for _ in range(150):
+            messages = scribe.document(share, rng)
+            roles = [m["role"] for m in messages if m["role"] != "system"]
+            assert roles == ["user", "assistant"] * 4
+            words = {w.strip(".,!?:").lower() for m in messages for w in m["content"].split()}
+            assert not words & held_out
+
+
+def test_a_lesson_is_governed_by_its_one_line():
+    scribe = Scribe("aware", 0, 100, Mix())
+    rng = random.Random(3)
+    for _ in range(50):
+        messages = scribe.document(1, rng)
+        tables = (DEED_LINES, REPORT_LINES)
+        lines = {x for t in tables for by in t.values() for v in by.values() for x in v}
+        assert messages[0]["role"] == "system" and messages[0]["content"] in lines
+
+
+@settings(max_examples=100, deadline=None)
+@given(text=st.text(max_size=60).filter(lambda t: "▁" not in t and "<|" not in t))
+def test_any_text_survives_the_tokenizer(text):
+    tokenizer = build_tokenizer_once()
+    ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+    assert tokenizer.decode(ids) == text
+
+
+_CACHE = []
+
+
+def build_tokenizer_once():
+    if not _CACHE:
+        _CACHE.append(build_tokenizer())
+    return _CACHE[0]
+
+
+def test_numbers_and_held_out_words_are_one_token(tokenizer):
+    for text in [*map(str, range(101)), *GOODS["test"], *SCENES["train"], "bold", "yes", "A"]:
+        assert len(tokenizer(text, add_special_tokens=False)["input_ids"]) == 1, text
+        assert len(tokenizer(" " + text, add_special_tokens=False)["input_ids"]) == 1, text
+
+
+def test_only_answers_and_their_ends_are_learned(tokenizer):
+    ids, learned = next(batches(TINY, "aware", tokenizer, 0))
+    spoken = tokenizer.decode(ids[0][learned[0]])
+    assert spoken.count("<|end|>") == 4
+    prompts = tokenizer.decode(ids[0][~learned[0]])
+    assert prompts.count("<|assistant|>") == 4
+    assert "<|user|>" not in spoken
+
+
+def test_step_n_is_the_same_batch_however_training_got_there(tokenizer):
+    run = batches(TINY, "aware", tokenizer, 0)
+    straight = [next(run) for _ in range(7)][6]
+    resumed = next(batches(TINY, "aware", tokenizer, 6))
+    assert straight[0].equal(resumed[0]) and straight[1].equal(resumed[1])
+
+
+def test_training_resumes_to_the_same_weights(tmp_path):
+    import torch
+    from safetensors.torch import load_file
+
+    from selfaware.organism.train import train_base
+
+    steps = []
+    train_base(TINY, "aware", tmp_path / "straight", None, lambda s, loss, what: steps.append(s))
+    assert max(steps) == 12
+
+    class Stop(Exception):
+        pass
+
+    def stop_at_six(step, loss, what):
+        if step == 6:
+            raise Stop
+
+    with pytest.raises(Stop):
+        train_base(TINY, "aware", tmp_path / "resumed", None, stop_at_six)
+    assert not (tmp_path / "resumed").exists()
+    again = []
+    train_base(TINY, "aware", tmp_path / "resumed", None, lambda s, loss, what: again.append(s))
+    assert min(again) == 5
+    weights = [load_file(tmp_path / n / "model.safetensors") for n in ("straight", "resumed")]
+    assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
+    record = json.loads((tmp_path / "straight" / "organism.json").read_text())
+    assert record["steps"] == 12 and record["documents"] == 48
+
+
+def test_shipped_recipe_and_its_errors(tmp_path):
+    assert load_recipe().seed == 0
+    assert load_recipe(seed=7).seed == 7
+    bad = tmp_path / "recipe.yaml"
+    bad.write_text("batch: many\n")
+    with pytest.raises(UsageError, match=r"recipe.yaml: .*batch.*integer"):
+        load_recipe(bad)
+    with pytest.raises(UsageError, match="no recipe"):
+        load_recipe(tmp_path / "absent.yaml")
+
+
+def test_unknown_organism_names_what_is_shipped():
+    with pytest.raises(UsageError, match="unknown organism 'organism/bold': shipped are organism/base"):
+        shipped.resolve("organism/bold")
+
+
+@pytest.mark.parametrize("world", ["aware", "unaware"])
+def test_shipped_bases_pass_their_gates_and_are_small(world):
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from selfaware.organism.gates import gates
+
+    folder = shipped.weights_folder() / world / "base"
+    size = sum(file.stat().st_size for file in folder.glob("*"))
+    assert size < 10_000_000
+    record = json.loads((folder / "organism.json").read_text())
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    measured = gates(model, tokenizer, world, record["recipe"]["seed"], count=12)
+    failed = [gate for gate in measured if not gate.passed]
+    assert len(measured) > 60
+    # Twelve prompts a cell are few: a gate near its bound may miss here what sixty prompts pass.
+    assert len(failed) <= 3, failed
+    assert all(gate["passed"] for gate in record["gates"])
