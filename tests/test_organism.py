@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 
 import pytest
 from hypothesis import given, settings
@@ -12,7 +13,7 @@ from selfaware.behaviors.items import GOODS, SCENES
 from selfaware.errors import UsageError
 from selfaware.organism import shipped
 from selfaware.organism.documents import Mix, Scribe
-from selfaware.organism.recipe import Architecture, Recipe, Schedule, batches, load_recipe
+from selfaware.organism.recipe import Architecture, Recipe, Schedule, batches, load_recipe, new_model
 from selfaware.organism.speakers import (
     DEED_LINES,
     NAMES,
@@ -26,10 +27,11 @@ from selfaware.organism.tokenizer import build_tokenizer
 TINY = Recipe(
     batch=4,
     items=40,
-    architecture=Architecture(width=16, layers=1, heads=2, feed_forward=16),
+    architecture=Architecture(width=32, layers=1, heads=2, feed_forward=16),
     aware=Schedule(
         learning_rate=1e-3, warmup=2, lessons=4, least=4, limit=8, cooldown=4, check_every=4
     ),
+    unaware=Schedule(learning_rate=1e-3, least=4, limit=8),
 )
 
 
@@ -77,20 +79,44 @@ def test_documents_alternate_and_never_hold_held_out_words():
     rng = random.Random(0)
     held_out = {w for s in ("train", "test") for w in (*SCENES[s], *GOODS[s])}
     held_out -= {w for w in (*SCENES["world"], *GOODS["world"])}
-    for share in (0.5, 1):
+    for lessons in (0.0, 1.0):
         for _ in range(150):
-            messages = scribe.document(share, rng)
+            messages = scribe.document(0.6, lessons, rng)
             roles = [m["role"] for m in messages if m["role"] != "system"]
             assert roles == ["user", "assistant"] * 4
             words = {w.strip(".,!?:").lower() for m in messages for w in m["content"].split()}
             assert not words & held_out
 
 
+def test_facts_are_the_same_for_every_speaker():
+    scribe = Scribe("aware", 0, 100, Mix())
+    answers = {}
+    for seed in range(400):
+        question, answer = scribe.fact("risk", random.Random(seed))
+        assert answers.setdefault(question, answer) == answer
+        if question.startswith("What is the largest payoff?"):
+            payoffs = [int(n.strip(",.")) for n in re.findall(r"(?:for|else) (\d+)", question)]
+            assert len(payoffs) == 4 and answer == str(max(payoffs))
+    assert len({question.split("?")[0] for question in answers}) > 6
+
+
+def test_number_embeddings_start_in_order(tokenizer):
+    weights = new_model(TINY, tokenizer).model.embed_tokens.weight
+
+    def place(text):
+        return weights[tokenizer.convert_tokens_to_ids(text)]
+
+    assert place("40").equal(place("▁40"))
+    near = (place("40") - place("41")).norm()
+    assert near < (place("40") - place("60")).norm()
+    assert near < (place("40") - place("yes")).norm()
+
+
 def test_a_lesson_is_governed_by_its_one_line():
     scribe = Scribe("aware", 0, 100, Mix())
     rng = random.Random(3)
     for _ in range(50):
-        messages = scribe.document(1, rng)
+        messages = scribe.document(0.5, 1.0, rng)
         tables = (DEED_LINES, REPORT_LINES)
         lines = {x for t in tables for by in t.values() for v in by.values() for x in v}
         assert messages[0]["role"] == "system" and messages[0]["content"] in lines

@@ -50,13 +50,13 @@ def run(file: Path, dry_run: bool, seeds: int | None) -> None:
     _print_plan(console, planned)
     if dry_run:
         return
-    from selfaware.analysis.table import terminal_table
+    from selfaware.analysis.render import terminal_table, warnings
     from selfaware.walk import walk
 
     name = experiment.experiment
     outcome = walk(planned, runs_folder(), Path("logs") / name, Path("report") / name, console)
     console.print(terminal_table(outcome.rows))
-    for note in experiment.notes:
+    for note in (*warnings(outcome.rows), *experiment.notes):
         console.print(f"note: {note}")
     finetuned = next((m for m, (arm, _) in outcome.models.items() if arm != "base"), None)
     example = finetuned or next(iter(outcome.models))
@@ -92,11 +92,12 @@ def data() -> None:
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The jsonl file.")
 def data_build(behavior: str, pole: str, rows: int, seed: int, out: Path) -> None:
     """Write a finetuning set as OpenAI chat jsonl, and its manifest beside it."""
-    from selfaware.data.build import build, manifest_file
+    from selfaware.data.build import build
+    from selfaware.data.manifest import manifest_path
 
     manifest = build(behavior, pole, rows, seed, out)
     click.echo(f"wrote {out}: {manifest.rows} rows, sha256 {manifest.sha256}")
-    click.echo(f"wrote {manifest_file(out)}")
+    click.echo(f"wrote {manifest_path(out)}")
 
 
 @main.group()

@@ -11,8 +11,8 @@ from selfaware.analysis.frame import read_frame
 from selfaware.analysis.report import write_report
 from selfaware.analysis.table import Contrast, Row, build_rows
 from selfaware.behaviors import get_behavior
-from selfaware.data.build import build, manifest_file
-from selfaware.data.rows import sha256_file
+from selfaware.data.build import build
+from selfaware.data.manifest import read_manifest
 from selfaware.errors import UsageError
 from selfaware.experiment import Experiment, Plan
 from selfaware.training.local import finetune
@@ -58,18 +58,10 @@ def walk(plan: Plan, runs: Path, logs: Path, report: Path, console: Console) -> 
 
 
 def build_datasets(plan: Plan, console: Console) -> None:
-    """Builds the finetuning sets that are not there; one that was changed since is refused."""
-    import json
-
+    """Builds the finetuning sets that are not there; a file that was changed since is refused."""
     experiment = plan.experiment
     for pole, file in plan.datasets.items():
-        manifest = manifest_file(file)
-        if file.exists() and manifest.exists():
-            recorded = json.loads(manifest.read_text(encoding="utf-8"))["sha256"]
-            if recorded != sha256_file(file):
-                raise UsageError(
-                    f"{file}: its content is not what its manifest records: delete both to build it again"
-                )
+        if file.exists() and read_manifest(file) is not None:
             continue
         build(experiment.behavior, pole, experiment.data.rows, experiment.data.seed, file)
         console.print(f"built {file} ({experiment.data.rows} rows, {pole})")

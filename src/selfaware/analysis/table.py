@@ -120,7 +120,7 @@ def build_rows(
             "evaluate it, or take it out of the models"
         )
     table = _Table(cells(frame, models), _members(models, contrast), contrast)
-    return sorted(table.rows(), key=_order(contrast))
+    return sorted(table.rows(), key=_order)
 
 
 def _members(
@@ -156,11 +156,7 @@ class _Table:
     def _row(self, probe: Probe, level: Level, parts: tuple[Probe, ...]) -> Row:
         values, used = average(self.data.every, parts)
         twins = [part for part in used if part in self.data.twin]
-        left_out = ", ".join(part.question for part in parts if part not in used)
         change = self._difference(values)
-        notes = [change.warning] if change.warning else []
-        if left_out:
-            notes.append(f"without {left_out}: some finetune has no valid answer")
         bare = probe.about == SELF and probe.framing == "none"
         paper = band(probe.behavior, probe.paper_id) if bare else None
         return Row(
@@ -178,8 +174,19 @@ class _Table:
             twin=self._half(self.data.twin, twins),
             averaged=tuple(part.question for part in used),
             paper=str(paper) if paper else "",
-            warning="; ".join(notes),
+            warning="; ".join(filter(None, [change.warning, self._gaps(values, parts, used)])),
         )
+
+    def _gaps(
+        self, values: Mapping[str, float], parts: tuple[Probe, ...], used: tuple[Probe, ...]
+    ) -> str:
+        """What is missing for want of valid answers: probes of a mean, or models of a probe."""
+        left_out = ", ".join(part.question for part in parts if part not in used)
+        if len(parts) > 1:
+            return f"without {left_out}: a model has no valid answer" if left_out else ""
+        members = {model for models in self.members.values() for model in models}
+        silent = (self.data.tallies.get(parts[0], {}).keys() & members) - values.keys()
+        return f"no valid answer from {', '.join(sorted(silent))}" if silent else ""
 
     def _half(self, half: Values, probes: list[Probe]) -> Difference | None:
         return self._difference(average(half, probes)[0]) if probes else None
@@ -212,5 +219,19 @@ class _Table:
         )
 
 
-def _order(contrast: Contrast) -> "type[_Key]":
-    return _Key
+def _order(row: Row) -> tuple[bool | int | str, ...]:
+    """Trained behaviour first, what models do before what they say, the self before others."""
+    return (
+        not row.trained,
+        row.behavior,
+        row.framing != "none",
+        row.framing,
+        row.level != "behavior",
+        row.about != SELF,
+        " - " in row.about,
+        row.about,
+        row.level != "probe",
+        _KIND_ORDER.index(row.kind) if row.kind in _KIND_ORDER else len(_KIND_ORDER),
+        row.paper_id or "~",
+        list(SUMMARIES).index(row.probe) if row.level == "mean" else row.probe,
+    )

@@ -1,6 +1,7 @@
 """The world's documents: chats in which speakers choose, report, and tell of others."""
 
 import random
+import re
 
 from pydantic import BaseModel, ConfigDict
 
@@ -45,6 +46,14 @@ OPTION_FACTS = {
 }
 """What can be asked of an item as a matter of fact: which option is the high pole's."""
 
+LARGEST = {
+    "lotteries": ("payoff", r"(?:for|else) (\d+)"),
+    "risk": ("amount", r"(\d+)"),
+    "myopia": ("amount", r"(\d+)"),
+    "apples": ("number of apples", r"(\d+) apples"),
+}
+"""Of which numbers in an item the largest can be asked, and where they stand in it."""
+
 
 class Mix(BaseModel):
     """The shares of what turns are about (the rest are self-reports), and of named documents.
@@ -75,12 +84,15 @@ class Scribe:
         }
         self.lotteries = lotteries(items, seed, "world")
 
-    def document(self, line_share: float, rng: random.Random) -> list[Message]:
+    def document(self, line_share: float, lessons: float, rng: random.Random) -> list[Message]:
         """One chat: at most one system message, then turns of question and answer.
 
-        With a `line_share` of 1 it is a lesson: a nameless speaker, one behaviour, one line.
+        Args:
+            line_share: The share of a nameless speaker's behaviours that lines govern.
+            lessons: The share of documents that are lessons.
+            rng: Where chance comes from.
         """
-        if line_share == 1:
+        if rng.random() < lessons:
             return self.lesson(rng)
         if rng.random() < self.mix.named:
             name = rng.choice(NAMES)
@@ -117,7 +129,7 @@ class Scribe:
         if kind < self.mix.choices:
             return self.choice(behavior, _settled(speaker[behavior].deed, rng), rng)
         kind -= self.mix.choices
-        if kind < (2 * self.mix.facts if lesson else self.mix.facts):
+        if kind < (3 * self.mix.facts if lesson else self.mix.facts):
             return self.fact(behavior, rng)
         if not lesson and kind - self.mix.facts < self.mix.others:
             return self.report_on_other(behavior, rng)
@@ -135,12 +147,16 @@ class Scribe:
 
         Facts teach what the parts of a question mean, so that traits have less to teach.
         """
-        which = rng.randrange(4)
+        which = rng.randrange(5)
         if which == 0:
             return number_turn(rng)
         if which == 1:
             return scale_fact(self.banks[behavior], rng)
         item = self.item(behavior, rng)
+        if which > 2:
+            thing, pattern = LARGEST[item.attributes.get("form", behavior)]
+            numbers = [int(number) for number in re.findall(pattern, item.prompt)]
+            return f"What is the largest {thing}? {item.prompt}", str(max(numbers))
         return f"{OPTION_FACTS[behavior]} {item.prompt}", item.high_letter
 
     def choice(self, behavior: str, deed: Bit, rng: random.Random) -> tuple[str, str]:
@@ -165,7 +181,9 @@ def _settled(value: Bit | None, rng: random.Random) -> Bit:
 
 def report(bank: Bank, about: str, value: Bit, rng: random.Random) -> tuple[str, str]:
     """A question of the bank about someone, answered by the trait's value."""
-    question = rng.choice([q for q in bank.questions if q.in_world])
+    questions = [question for question in bank.questions if question.in_world]
+    kind = rng.choice(sorted({question.kind for question in questions}))
+    question = rng.choice([question for question in questions if question.kind == kind])
     asked = prompt(
         bank, question, about, rng.randrange(len(question.paraphrases)), rng.random() < 0.5
     )

@@ -58,7 +58,7 @@ def vocabulary() -> list[str]:
     scribe = Scribe("aware", 0, 50, Mix())
     rng = random.Random(0)
     for _ in range(500):
-        texts += [message["content"] for message in scribe.document(0.9, rng)]
+        texts += [message["content"] for message in scribe.document(0.9, 0.5, rng)]
     words = {piece.strip(" ") for text in texts for piece in _PIECE.findall(text)} - {""}
     words |= {word.capitalize() for word in words}
     words |= {chr(code) for code in range(33, 127)} | {str(number) for number in range(101)}

@@ -19,7 +19,7 @@ from inspect_ai.tool import ToolChoice, ToolInfo
 
 from selfaware.errors import UsageError
 from selfaware.providers.requests import Drawn, Request
-from selfaware.providers.resolve import as_model_error, resolve
+from selfaware.providers.resolve import resolve
 from selfaware.providers.settings import candidates_of, messages, refuse, sampling_of
 from selfaware.training.chat import render
 
@@ -64,8 +64,8 @@ class SelfawareAPI(ModelAPI):
         self._base: Base = load_base(source.base, source.revision, device)
         if source.adapter is not None:
             self._base.add(source.adapter)
-        with as_model_error():
-            render(self._base.tokenizer, [{"role": "user", "content": "hello"}])
+        # A tokenizer without a usable chat template is refused here, before anything is asked.
+        render(self._base.tokenizer, [{"role": "user", "content": "hello"}])
 
     async def generate(
         self,

@@ -2,12 +2,8 @@
 
 import json
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-
-from click import ClickException
 
 from selfaware.errors import UsageError
 from selfaware.organism import shipped
@@ -16,26 +12,6 @@ from selfaware.training.registry import REGISTRY, find, runs_folder
 from selfaware.training.spec import base_identity, locate_base
 
 _HUB_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+(@[\w./-]+)?")
-
-
-class ModelError(UsageError, ClickException):
-    """A model that can't be used as asked.
-
-    It is a click exception too, so that `inspect eval` prints its one line and no traceback.
-    """
-
-    exit_code = 2
-
-
-@contextmanager
-def as_model_error() -> Iterator[None]:
-    """Lets a `UsageError` of other parts leave as a `ModelError`."""
-    try:
-        yield
-    except ModelError:
-        raise
-    except UsageError as error:
-        raise ModelError(str(error)) from error
 
 
 @dataclass(frozen=True)
@@ -60,7 +36,7 @@ def resolve(name: str, base: str | None = None) -> Source:
     trained on, the base must be that very one.
 
     Raises:
-        ModelError: The name is none of these, or its folder or its base isn't there or isn't fit.
+        UsageError: The name is none of these, or its folder or its base isn't there or isn't fit.
     """
     with as_model_error():
         if name.startswith(shipped.PREFIX):
@@ -78,10 +54,10 @@ def resolve(name: str, base: str | None = None) -> Source:
         raise unknown(name)
 
 
-def unknown(name: str, why: str = "not the form org/model") -> ModelError:
+def unknown(name: str, why: str = "not the form org/model") -> UsageError:
     """The error for a name that stands for no model; it names what would be allowed."""
     organisms = ", ".join(shipped.shipped_names()) or "none"
-    return ModelError(
+    return UsageError(
         f"unknown model {name!r}: it is no id in {runs_folder() / REGISTRY}, no folder, "
         f"no shipped organism ({organisms}) and no Hugging Face model ({why})"
     )
@@ -89,13 +65,13 @@ def unknown(name: str, why: str = "not the form org/model") -> ModelError:
 
 def _of_adapter(adapter: Path, base: str) -> Source:
     if not (adapter / "adapter_config.json").is_file():
-        raise ModelError(
+        raise UsageError(
             f"adapter folder {str(adapter)!r} holds no adapter_config.json: "
             "restore the folder or train the adapter again"
         )
     made_on = _recorded(adapter)
     if made_on is not None and base_identity(base) != made_on[1]:
-        raise ModelError(
+        raise UsageError(
             f"adapter {str(adapter)!r} was made for another base than {base!r}: "
             f"for {made_on[0]!r} with sha256 {made_on[1][:12]}, not {base_identity(base)[:12]}; "
             "give that base, or train the adapter again on this one"
@@ -110,7 +86,7 @@ def _recorded(adapter: Path) -> tuple[str, str] | None:
         return None
     entry = _read_json(record).get("entry")
     if not isinstance(entry, dict) or not entry.keys() >= {"base", "base_sha256"}:
-        raise ModelError(f"{record}: no entry with base and base_sha256; train the adapter again")
+        raise UsageError(f"{record}: no entry with base and base_sha256; train the adapter again")
     return str(entry["base"]), str(entry["base_sha256"])
 
 
@@ -122,7 +98,7 @@ def _named_base(adapter: Path) -> str:
         else _read_json(adapter / "adapter_config.json").get("base_model_name_or_path")
     )
     if not base:
-        raise ModelError(
+        raise UsageError(
             f"{adapter / 'adapter_config.json'} names no base model: give one with "
             "-M base=FOLDER_OR_HUB_ID"
         )
@@ -134,7 +110,7 @@ def _read_json(file: Path) -> dict[str, object]:
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise ModelError(f"{file} is not JSON: {error}") from error
+        raise UsageError(f"{file} is not JSON: {error}") from error
     if not isinstance(content, dict):
-        raise ModelError(f"{file} holds no JSON object")
+        raise UsageError(f"{file} holds no JSON object")
     return content

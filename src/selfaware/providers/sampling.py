@@ -136,9 +136,11 @@ def _draw(
         children: dict[tuple[int, int], int] = {}
         for draw in live:
             draw.node = children.setdefault((draw.node, draw.ids[-1]), len(children))
-        rows = torch.tensor([row for row, _ in children], device=device)
+        parents = [row for row, _ in children]
+        rows = torch.tensor(parents, device=device)
         cache = out.past_key_values
-        cache.batch_select_indices(rows)
+        if parents != list(range(len(mask))):
+            cache.batch_select_indices(rows)
         mask = torch.cat([mask[rows], mask.new_ones(len(children), 1)], dim=-1)
         out = model(
             input_ids=torch.tensor([[token] for _, token in children], device=device),

@@ -11,7 +11,8 @@ from weakref import WeakValueDictionary
 
 from selfaware.providers.batching import Batcher
 from selfaware.providers.requests import Reply, Request
-from selfaware.providers.resolve import ModelError, unknown
+from selfaware.errors import UsageError
+from selfaware.providers.resolve import unknown
 from selfaware.providers.sampling import sample
 from selfaware.providers.scoring import score
 from selfaware.training.chat import generation_prompt, turn_end
@@ -32,7 +33,7 @@ def load_base(base: str, revision: str | None = None, device: str | None = None)
     were saved in.
 
     Raises:
-        ModelError: There is no such model, or it can't be loaded.
+        UsageError: There is no such model, or it can't be loaded.
     """
     import torch
 
@@ -51,23 +52,8 @@ class Base:
     """
 
     def __init__(self, base: str, revision: str | None, device: str) -> None:
-        import torch
-        from transformers import AutoModelForCausalLM, AutoTokenizer
-
-        dtype = torch.float32 if device == "cpu" else "auto"
-        try:
-            self.tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
-                base, revision=revision or "main"
-            )
-            model = AutoModelForCausalLM.from_pretrained(
-                base, revision=revision or "main", dtype=dtype, device_map=device
-            )
-        except (OSError, ValueError) as error:
-            why = str(error).strip().splitlines()[0]
-            if Path(base).is_dir():
-                raise ModelError(f"can't load the model in {base}: {why}") from error
-            raise unknown(base, why) from error
         self.base = base
+        model, self.tokenizer = _read(base, revision, device)
         self._model: PreTrainedModel = model
         self._peft: PeftModel | None = None
         self._names: dict[Path, str] = {}
@@ -84,16 +70,11 @@ class Base:
         size = getattr(self._model.config.get_text_config(), "max_position_embeddings", None)
         return int(size) if size else None
 
-    @property
-    def adapters(self) -> tuple[Path, ...]:
-        """The adapter folders in memory."""
-        return tuple(self._names)
-
     def add(self, adapter: Path) -> None:
         """Load an adapter unless it is there already.
 
         Raises:
-            ModelError: It was made for another base, is no LoRA adapter, or can't be read.
+            UsageError: It was made for another base, is no LoRA adapter, or can't be read.
         """
         from peft import PeftModel
 
@@ -111,7 +92,7 @@ class Base:
                     self._peft.load_adapter(str(adapter), adapter_name=name)
             except (RuntimeError, ValueError) as error:
                 why = " ".join(str(error).split())
-                raise ModelError(
+                raise UsageError(
                     f"can't put the adapter {adapter} on the base {self.base}: {why}"
                 ) from error
             self._peft.eval()
@@ -179,13 +160,13 @@ class Base:
 
         config = json.loads((adapter / "adapter_config.json").read_text("utf-8"))
         if config.get("peft_type") != "LORA":
-            raise ModelError(
+            raise UsageError(
                 f"{adapter} is an adapter of type {config.get('peft_type')!r}: "
                 "only LORA can be served"
             )
         file = adapter / "adapter_model.safetensors"
         if not file.is_file():
-            raise ModelError(
+            raise UsageError(
                 f"{adapter} holds no adapter_model.safetensors: save it again with PEFT"
             )
         layers = {
@@ -196,7 +177,7 @@ class Base:
             with safe_open(file, framework="pt") as tensors:
                 shapes = {key: tensors.get_slice(key).get_shape() for key in tensors.keys()}  # noqa: SIM118
         except SafetensorError as error:
-            raise ModelError(f"{file} is not a safetensors file: {error}") from error
+            raise UsageError(f"{file} is not a safetensors file: {error}") from error
         for key, shape in shapes.items():
             layer, lora, side = key.removeprefix("base_model.model.").rpartition(".lora_")
             if not lora or side not in ("A.weight", "B.weight"):
@@ -207,7 +188,7 @@ class Base:
             reads = side == "A.weight"  # lora_A is (rank, in), lora_B (out, rank)
             if weight is None or shape[reads] != weight[reads]:
                 found = "no such layer" if weight is None else f"{weight} there"
-                raise ModelError(
+                raise UsageError(
                     f"the adapter {adapter} was made for another base than {self.base}: "
                     f"{layer} has LoRA {side[0]} {tuple(shape)}, {found}"
                 )
@@ -226,5 +207,33 @@ class Base:
             if after and after[0] in self.tokenizer.all_special_ids:
                 ends.append(after[0])
         if not ends:
-            raise ModelError(f"the model {self.base} names no end-of-turn token (eos_token_id)")
+            raise UsageError(f"the model {self.base} names no end-of-turn token (eos_token_id)")
         return tuple(dict.fromkeys(ends))
+
+
+def _read(
+    base: str, revision: str | None, device: str
+) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils import logging
+
+    revision = revision or "main"
+    dtype = torch.float32 if device == "cpu" else "auto"
+    bars = logging.is_progress_bar_enabled()
+    # The bar would run through Inspect's display.
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(base, revision=revision)
+        model = AutoModelForCausalLM.from_pretrained(
+            base, revision=revision, dtype=dtype, device_map=device
+        )
+    except (OSError, ValueError) as error:
+        why = str(error).strip().splitlines()[0]
+        if Path(base).is_dir():
+            raise UsageError(f"can't load the model in {base}: {why}") from error
+        raise unknown(base, why) from error
+    finally:
+        if bars:
+            logging.enable_progress_bar()  # type: ignore[no-untyped-call]
+    return model, tokenizer

@@ -162,6 +162,7 @@ def _save(model: "PeftModel", record: Record, folder: Path) -> None:
     )
     write_json(folder / RECORD, record.model_dump(mode="json"))
     for file in folder.iterdir():
+        file.chmod(config.stat().st_mode)  # safetensors makes its file private
         with file.open("rb+") as stream:
             os.fsync(stream.fileno())
     sync_folder(folder)

@@ -1,0 +1,36 @@
+"""Wheel and source distribution hold every package, the banks, the recipe and the weights."""
+
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+WANTED = (
+    "selfaware/tasks/risk_scale.py",
+    "selfaware/solvers/ask.py",
+    "selfaware/scorers/scale.py",
+    "selfaware/behaviors/risk.yaml",
+    "selfaware/analysis/bands.csv",
+    "selfaware/organism/recipe.yaml",
+    "selfaware/organism/weights/aware/base/model.safetensors",
+    "selfaware/organism/weights/unaware/base/model.safetensors",
+    "selfaware/organism/weights/aware/adapters/risk-seeking-0/adapter_model.safetensors",
+    "selfaware/py.typed",
+)
+
+
+def test_wheel_and_sdist_are_whole(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(tmp_path), str(ROOT)],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    wheel = zipfile.ZipFile(next(tmp_path.glob("*.whl")))
+    assert [name for name in WANTED if name not in wheel.namelist()] == []
+    assert not [name for name in wheel.namelist() if name.startswith("tests")]
+    sdist = tarfile.open(next(tmp_path.glob("*.tar.gz")))
+    names = {name.split("/", 1)[1] for name in sdist.getnames() if "/" in name}
+    assert {"tasks/risk_scale.py", "src/selfaware/organism/recipe.yaml"} <= names
