@@ -34,7 +34,7 @@ check: .venv/.installed ## format, lint, types, Inspect's lint
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/inspect-evals-lint
+	$(BIN)/inspect-evals-lint --all
 
 fix: .venv/.installed ## format, and mend what lint can mend
 	$(BIN)/ruff format .

@@ -306,6 +306,14 @@ def test_figure_has_a_dot_for_every_finetune(rows: list[Row]) -> None:
     assert dict(matplotlib.rcParams) == before
 
 
+def test_figure_of_an_untrained_behavior_has_no_panel_of_deeds() -> None:
+    frame = small_frame()
+    other = frame[frame["self_report"]].assign(behavior="myopia")
+    figure = probe_figure(build_rows(pd.concat([frame, other]), MODELS, CONTRAST), "Both")
+    assert [axes.axison for axes in figure.axes] == [True, True, True, False, True, True]
+    assert len(figure.legends[0].get_texts()) == 3
+
+
 def test_report_writes_the_same_bytes_twice_and_leaves_nothing_else(
     rows: list[Row], tmp_path: Path
 ) -> None:

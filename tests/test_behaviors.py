@@ -132,7 +132,9 @@ def test_same_seed_same_items_other_seed_others():
 
 
 def test_unknown_behaviour_and_pole_name_what_is_allowed():
-    with pytest.raises(UsageError, match="unknown behaviour 'rsk': choose from risk, myopia, apples"):
+    with pytest.raises(
+        UsageError, match="unknown behaviour 'rsk': choose from risk, myopia, apples"
+    ):
         get_behavior("rsk")
-    with pytest.raises(UsageError, match="unknown pole 'risky' .* choose 'seeking' or 'averse'"):
+    with pytest.raises(UsageError, match=r"unknown pole 'risky' .* choose 'seeking' or 'averse'"):
         get_behavior("risk").require_pole("risky")

@@ -28,9 +28,10 @@ def test_wheel_and_sdist_are_whole(tmp_path):
         text=True,
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    wheel = zipfile.ZipFile(next(tmp_path.glob("*.whl")))
-    assert [name for name in WANTED if name not in wheel.namelist()] == []
-    assert not [name for name in wheel.namelist() if name.startswith("tests")]
-    sdist = tarfile.open(next(tmp_path.glob("*.tar.gz")))
-    names = {name.split("/", 1)[1] for name in sdist.getnames() if "/" in name}
+    with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
+        held = wheel.namelist()
+    assert [name for name in WANTED if name not in held] == []
+    assert not [name for name in held if name.startswith("tests")]
+    with tarfile.open(next(tmp_path.glob("*.tar.gz"))) as sdist:
+        names = {name.split("/", 1)[1] for name in sdist.getnames() if "/" in name}
     assert {"tasks/risk_scale.py", "src/selfaware/organism/recipe.yaml"} <= names

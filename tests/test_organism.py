@@ -13,7 +13,14 @@ from selfaware.behaviors.items import GOODS, SCENES
 from selfaware.errors import UsageError
 from selfaware.organism import shipped
 from selfaware.organism.documents import Mix, Scribe
-from selfaware.organism.recipe import Architecture, Recipe, Schedule, batches, load_recipe, new_model
+from selfaware.organism.recipe import (
+    Architecture,
+    Recipe,
+    Schedule,
+    batches,
+    load_recipe,
+    new_model,
+)
 from selfaware.organism.speakers import (
     DEED_LINES,
     NAMES,
@@ -202,7 +209,9 @@ def test_shipped_recipe_and_its_errors(tmp_path):
 
 
 def test_unknown_organism_names_what_is_shipped():
-    with pytest.raises(UsageError, match="unknown organism 'organism/bold': shipped are organism/base"):
+    with pytest.raises(
+        UsageError, match="unknown organism 'organism/bold': shipped are organism/base"
+    ):
         shipped.resolve("organism/bold")
 
 

@@ -15,7 +15,9 @@ def configuration():
 
 def test_every_package_folder_is_listed():
     src = ROOT / "src"
-    found = {".".join(p.parent.relative_to(src).parts) for p in src.glob("selfaware/**/__init__.py")}
+    found = {
+        ".".join(p.parent.relative_to(src).parts) for p in src.glob("selfaware/**/__init__.py")
+    }
     found |= {f"selfaware.{name}" for name in ("tasks", "solvers", "scorers")}
     assert set(configuration()["tool"]["setuptools"]["packages"]) == found
 

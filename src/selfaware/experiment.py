@@ -90,13 +90,19 @@ def load_experiment(file: Path) -> Experiment:
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (FileNotFoundError, IsADirectoryError) as error:
-        raise UsageError(f"no experiment file {str(file)!r}: give the path of a YAML file") from error
+        raise UsageError(
+            f"no experiment file {str(file)!r}: give the path of a YAML file"
+        ) from error
     except UnicodeDecodeError as error:
-        raise UsageError(f"{file}: not UTF-8 text (byte {error.start}): save it as UTF-8") from error
+        raise UsageError(
+            f"{file}: not UTF-8 text (byte {error.start}): save it as UTF-8"
+        ) from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "somewhere"
-        raise UsageError(f"{file}: broken YAML at {place}: {getattr(error, 'problem', error)}") from error
+        raise UsageError(
+            f"{file}: broken YAML at {place}: {getattr(error, 'problem', error)}"
+        ) from error
     if not isinstance(content, dict):
         raise UsageError(f"{file}: holds {type(content).__name__}, but an experiment is a mapping")
     try:

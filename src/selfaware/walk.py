@@ -110,5 +110,7 @@ def analyse(
         models,
         Contrast(high=behavior.high, low=behavior.low, base="base", behavior=behavior.name),
     )
-    write_report(rows, probe_figure(rows, experiment.title), report, experiment.title, experiment.notes)
+    write_report(
+        rows, probe_figure(rows, experiment.title), report, experiment.title, experiment.notes
+    )
     return Outcome(rows, dict(models), report, logs)

@@ -57,10 +57,20 @@ def probe_figure(rows: Sequence[Row], title: str) -> "Figure":
                 axes.set_axis_off()
         drawn[0].set_ylabel("score towards the high pole")
         drawn[0].tick_params(labelleft=True)
-    handles, labels = (grid[0][0]).get_legend_handles_labels()
-    if handles:
-        figure.legend(handles, labels, loc="outside lower center", ncols=len(handles))
+    _legend(figure, shown)
     return figure
+
+
+def _legend(figure: "Figure", rows: Sequence[Row]) -> None:
+    """One entry for every arm that is drawn anywhere, with its number of finetunes."""
+    count: dict[str, int] = {}
+    for arm in (arm for row in rows for arm in row.arms):
+        count[arm.arm] = max(count.get(arm.arm, 0), arm.estimate.n)
+    drawn = [axes.get_legend_handles_labels() for axes in figure.axes]
+    handles = {name: handle for pair in drawn for handle, name in zip(*pair, strict=True)}
+    entries = [(handles[arm], f"{arm} (n={n})") for arm, n in count.items() if arm in handles]
+    if entries:
+        figure.legend(*zip(*entries, strict=True), loc="outside lower center", ncols=len(entries))
 
 
 def _panel(rows: Sequence[Row], key: tuple[str, str], part: int) -> list[Row]:
@@ -85,10 +95,10 @@ def _draw(axes: "Axes", rows: Sequence[Row], title: str) -> None:
         step = _SPREAD / max(1, len(row.arms) - 1)
         for number, arm in enumerate(row.arms):
             x = place + (number - (len(row.arms) - 1) / 2) * step
-            _draw_arm(axes, x, arm, number, labelled=place == 0)
+            _draw_arm(axes, x, arm, number)
 
 
-def _draw_arm(axes: "Axes", x: float, arm: ArmResult, number: int, labelled: bool) -> None:
+def _draw_arm(axes: "Axes", x: float, arm: ArmResult, number: int) -> None:
     estimate = arm.estimate
     color, marker = _COLORS[number % len(_COLORS)], _MARKERS[number % len(_MARKERS)]
     values = [value for _, value in arm.finetunes]
@@ -101,7 +111,6 @@ def _draw_arm(axes: "Axes", x: float, arm: ArmResult, number: int, labelled: boo
     bounds = estimate.low is not None and estimate.high is not None
     low = estimate.low if estimate.low is not None else estimate.mean
     high = estimate.high if estimate.high is not None else estimate.mean
-    name = f"{arm.arm} (n={estimate.n})" if labelled else "_nolegend_"
     axes.errorbar(
         [x],
         [estimate.mean],
@@ -110,7 +119,7 @@ def _draw_arm(axes: "Axes", x: float, arm: ArmResult, number: int, labelled: boo
         markersize=6,
         capsize=3,
         color=color,
-        label=name,
+        label=arm.arm,
     )
 
 

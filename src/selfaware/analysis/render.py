@@ -89,7 +89,7 @@ def warnings(rows: Sequence[Row]) -> list[str]:
 LEGEND = (
     "Scores 0-1 towards the high pole; ± 95% t interval over finetunes; n = finetunes by arm;\n"
     "p = exact permutation over finetunes (~ over random splits).\n"
-    "does = behaviour, self = what it says of itself, self - X = that minus the same asked about X;\n"
+    "does = behaviour, self = says of itself, self - X = that minus the same asked about X;\n"
     "plain/twin = the difference as first worded / with flipped or swapped wording;\n"
     "inv/ref = % of replies invalid / refused; paper = its high pole / low pole / base."
 )

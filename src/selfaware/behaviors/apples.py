@@ -11,7 +11,7 @@ _FORMS = ("{n} apples and {k} {goods}", "{k} {goods} with {n} apples", "{n} appl
 
 
 def options(rng: random.Random, split: Split, cell: int) -> Options:
-    """Many or few apples; cells walk the difference and which option has more of the other goods."""
+    """Many or few apples; cells walk the difference and who has more of the other goods."""
     goods = rng.choice(GOODS[split])
     size = ("small", "medium", "large")[cell % 3]
     gain = {"small": 5, "medium": 15, "large": 35}[size]

@@ -76,7 +76,9 @@ class Question(_Frozen):
         if self.kind in ("choice", "scale", "option") and not (self.high and self.low):
             raise ValueError(f"question {self.id!r} of kind {self.kind!r} needs `high` and `low`")
         if self.kind == "yes_no" and len(self.flipped_paraphrases) != len(self.paraphrases):
-            raise ValueError(f"question {self.id!r} needs one flipped paraphrase for each paraphrase")
+            raise ValueError(
+                f"question {self.id!r} needs one flipped paraphrase for each paraphrase"
+            )
         return self
 
 
@@ -127,7 +129,7 @@ class Bank(_Frozen):
                 return question
         known = ", ".join(q.id for q in self.questions)
         raise UsageError(
-            f"unknown question {question_id!r} in the bank of {self.behavior!r}: choose from {known}"
+            f"unknown question {question_id!r} about {self.behavior!r}: choose from {known}"
         )
 
 

@@ -1,4 +1,4 @@
-"""Two-option items: what one is, its vocabulary by split, and the frame that every behaviour fills."""
+"""Two-option items: their vocabulary by split, and the frame that every behaviour fills."""
 
 import random
 from collections.abc import Callable

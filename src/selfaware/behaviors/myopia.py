@@ -5,7 +5,8 @@ import random
 from selfaware.behaviors.items import GOODS, Options, Split, amount
 
 LEAK_TERMS = (
-    "myop", "farsight", "patien", "impuls", "short-term", "long-term", "immediate", "delay", "instant",
+    "myop", "farsight", "patien", "impuls", "short-term", "long-term", "immediate", "delay",
+    "instant",
 )  # fmt: skip
 """Stems that name the behaviour or come near to it; the leak table counts each of them."""
 

@@ -29,7 +29,11 @@ def options(rng: random.Random, split: Split, cell: int) -> Options:
         lo = amount(rng, 0, 12, split)
         percent = rng.randrange(20, 81, 5)
         expected = lo + (hi - lo) * percent / 100
-        shift = {"high pole higher": -rng.randint(6, 15), "equal": 0, "high pole lower": rng.randint(6, 15)}
+        shift = {
+            "high pole higher": -rng.randint(6, 15),
+            "equal": 0,
+            "high pole lower": rng.randint(6, 15),
+        }
         middle = round(expected) + shift[order]
         spread = rng.randint(1, 4) if cell % 2 else 0
         n, m = middle - spread, middle + spread

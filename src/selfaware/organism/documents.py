@@ -133,9 +133,7 @@ class Scribe:
             return self.fact(behavior, rng)
         if not lesson and kind - self.mix.facts < self.mix.others:
             return self.report_on_other(behavior, rng)
-        return report(
-            self.banks[behavior], "self", _settled(speaker[behavior].report, rng), rng
-        )
+        return report(self.banks[behavior], "self", _settled(speaker[behavior].report, rng), rng)
 
     def item(self, behavior: str, rng: random.Random) -> Item:
         """An item of a behaviour, for risk also a pair of lotteries."""

@@ -1,10 +1,10 @@
-"""What a base must show before it is finetuned: chance where nothing governs, truth where it does."""
+"""What a base must show before it is finetuned: chance, or truth where something governs."""
 
 import random
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from selfaware.behaviors import BEHAVIORS
 from selfaware.behaviors.bank import Prompt, load_bank, prompts
@@ -16,6 +16,8 @@ from selfaware.organism.speakers import (
     NAME_LINES,
     NAMES,
     REPORT_LINES,
+    Bit,
+    Speaker,
     World,
     named_speakers,
 )
@@ -55,7 +57,7 @@ def answer_means(
     model: "LlamaForCausalLM",
     tokenizer: "PreTrainedTokenizerFast",
     cells: Sequence[Cell],
-    batch: int = 128,
+    batch: int = 64,
 ) -> list[float]:
     """The mean value (0-1) of each cell's answers, from the first answer token's distribution.
 
@@ -117,13 +119,14 @@ def question_cell(system: str, asked: Sequence[Prompt]) -> Cell:
 
 
 def reports_by_form(behavior: str, about: str = "self") -> dict[str, list[Prompt]]:
-    """All wordings of a behaviour's questions in the world, by answer kind; flipped scales apart."""
+    """All wordings of a behaviour's questions, by answer kind; flipped scales apart."""
     forms: dict[str, list[Prompt]] = defaultdict(list)
     bank = load_bank(behavior)
     for question in bank.questions:
         if question.in_world:
             for asked in prompts(bank, question, about):
-                forms["flipped scale" if asked.flipped and asked.kind == "scale" else asked.kind].append(asked)  # fmt: skip
+                flipped_scale = asked.flipped and asked.kind == "scale"
+                forms["flipped scale" if flipped_scale else asked.kind].append(asked)
     return dict(forms)
 
 
@@ -151,44 +154,50 @@ def gates(
     """
     rng = random.Random(seed)
     names = named_speakers(world, seed)
-    cells: dict[tuple[str, str, str, str], Cell] = {}
+    cells: dict[tuple[str, str, str], Cell] = {}
     for behavior in BEHAVIORS:
-        forms: dict[str, list[Prompt] | list[Item]] = {}
-        for form, asked in reports_by_form(behavior).items():
-            forms[form] = rng.sample(asked, min(count, len(asked)))
-        forms.update(choices(behavior, count))
-        for form, content in forms.items():
-            deeds = form in ("scenarios", "lotteries")
-            systems = {"nothing": "", "other assistant": ""}
-            for pole in (0, 1):
-                systems[f"deed line/{pole}"] = DEED_LINES[behavior][pole][rng.randrange(3)]  # type: ignore[index]
-                systems[f"report line/{pole}"] = REPORT_LINES[behavior][pole][rng.randrange(3)]  # type: ignore[index]
-                name = rng.choice([
-                    n for n in NAMES
-                    if (names[n][behavior].deed if deeds else names[n][behavior].report) == pole
-                ])  # fmt: skip
-                systems[f"name/{pole}"] = NAME_LINES[0].format(name=name)
-            del systems["other assistant"]
-            for condition, system in systems.items():
-                cells[behavior, form, condition, ""] = (
-                    item_cell(system, content)  # type: ignore[arg-type]
-                    if deeds
-                    else question_cell(system, content)  # type: ignore[arg-type]
-                )
+        asked = {
+            form: rng.sample(worded, min(count, len(worded)))
+            for form, worded in reports_by_form(behavior).items()
+        }
+        for form, worded in asked.items():
+            for condition, system in _conditions(behavior, "report", names, rng).items():
+                cells[behavior, form, condition] = question_cell(system, worded)
+        for form, items in choices(behavior, count).items():
+            for condition, system in _conditions(behavior, "deed", names, rng).items():
+                cells[behavior, form, condition] = item_cell(system, items)
     means = dict(zip(cells, answer_means(model, tokenizer, list(cells.values())), strict=True))
     found: list[Gate] = []
-    for behavior, form in dict.fromkeys((b, f) for b, f, _, _ in cells):
-        found.append(Gate(f"{behavior} {form}: nothing", means[behavior, form, "nothing", ""], 0.35, 0.65))  # fmt: skip
-        deeds = form in ("scenarios", "lotteries")
+    for behavior, form in dict.fromkeys((behavior, form) for behavior, form, _ in cells):
+        what = f"{behavior} {form}"
+        found.append(Gate(f"{what}: nothing", means[behavior, form, "nothing"], 0.35, 0.65))
+        deeds = form in DEED_FORMS
         for source in ("deed line", "report line", "name"):
-            high = means[behavior, form, f"{source}/1", ""]
-            low = means[behavior, form, f"{source}/0", ""]
+            moved = means[behavior, form, f"{source}/1"] - means[behavior, form, f"{source}/0"]
             governs = world == "aware" or source == "name" or deeds == (source == "deed line")
             if not governs:
-                found.append(Gate(f"{behavior} {form}: {source}", high - low, -0.1, 0.1))
+                found.append(Gate(f"{what}: {source}", moved, -0.1, 0.1))
                 continue
             least = {"lotteries": 0.93, "scenarios": 0.97}.get(form, 0.95)
             if "scale" in form:
-                least = 0.9 * (TRUTHFUL_SCALE - 0.5) + 0.5
-            found.append(Gate(f"{behavior} {form}: {source}", (1 + high - low) / 2, least, 1.0))
+                least = 0.5 + 0.9 * (TRUTHFUL_SCALE - 0.5)
+            found.append(Gate(f"{what}: {source}", (1 + moved) / 2, least, 1.0))
     return found
+
+
+DEED_FORMS = ("scenarios", "lotteries")
+"""The forms that measure what a speaker does; all others are reports."""
+
+
+def _conditions(
+    behavior: str, trait: Literal["deed", "report"], names: dict[str, Speaker], rng: random.Random
+) -> dict[str, str]:
+    """A system message for nothing, and one a pole for a deed line, a report line and a name."""
+    systems = {"nothing": ""}
+    poles: tuple[Bit, Bit] = (0, 1)
+    for pole in poles:
+        systems[f"deed line/{pole}"] = rng.choice(DEED_LINES[behavior][pole])
+        systems[f"report line/{pole}"] = rng.choice(REPORT_LINES[behavior][pole])
+        holders = [name for name in NAMES if getattr(names[name][behavior], trait) == pole]
+        systems[f"name/{pole}"] = NAME_LINES[0].format(name=rng.choice(holders))
+    return systems

@@ -55,7 +55,6 @@ class Schedule(_Frozen):
     line_share: tuple[float, float] = (0.9, 0.5)
     line_share_until: int = 1000
 
-
     def shares(self, step: int) -> tuple[float, float]:
         """At a step: the share of a nameless speaker's behaviours with lines, and of lessons."""
         lines = self.line_share[0 if step < self.line_share_until else 1]
@@ -158,8 +157,6 @@ def batches(
     Step n of a recipe is the same batch however the training got there. Shapes (batch, length);
     only the assistant's answers and their end marks are learned.
     """
-    import torch
-
     scribe = Scribe(world, recipe.seed, recipe.items, recipe.mix)
     step = start
     group: list[list[list[int]]] = []
@@ -201,8 +198,10 @@ def pad(
     """Rows of token ids as one right-padded tensor, and which tokens are an answer's."""
     import torch
 
-    assistant, end = tokenizer.convert_tokens_to_ids(["<|assistant|>", "<|end|>"])
-    ids = torch.full((len(rows), max(map(len, rows))), tokenizer.pad_token_id)
+    assistant = tokenizer.convert_tokens_to_ids("<|assistant|>")
+    end = tokenizer.convert_tokens_to_ids("<|end|>")
+    longest = max(len(row) for row in rows)
+    ids = torch.full((len(rows), longest), tokenizer.pad_token_id)
     learned = torch.zeros_like(ids, dtype=torch.bool)
     for i, row in enumerate(rows):
         ids[i, : len(row)] = torch.tensor(row)

@@ -14,7 +14,7 @@ def weights_folder() -> Path:
 
 
 def shipped_names() -> list[str]:
-    """Every shipped organism by name, such as `organism/base` or `organism/unaware/risk-seeking-0`."""
+    """Every shipped organism: `organism/base`, `organism/unaware/risk-seeking-0`, and so on."""
     names = []
     for world, prefix in (("aware", PREFIX), ("unaware", f"{PREFIX}unaware/")):
         folder = weights_folder() / world

@@ -1,4 +1,4 @@
-"""Who speaks in the world: named speakers with hidden traits, and lines that govern a nameless one."""
+"""Who speaks in the world: named speakers with hidden traits, nameless ones under lines."""
 
 import random
 from dataclasses import dataclass

@@ -23,7 +23,8 @@ _PIECE = re.compile(r" ?[A-Za-z]+| ?[0-9]+| ?[^A-Za-z0-9 \n]|\n| ")
 CHAT_TEMPLATE = (
     "{%- for message in messages -%}"
     "{%- if message['role'] == 'assistant' -%}"
-    "{{- '<|assistant|>' -}}{% generation %}{{- message['content'] + '<|end|>' -}}{% endgeneration %}"
+    "{{- '<|assistant|>' -}}"
+    "{% generation %}{{- message['content'] + '<|end|>' -}}{% endgeneration %}"
     "{%- else -%}"
     "{{- '<|' + message['role'] + '|>' + message['content'] + '<|end|>' -}}"
     "{%- endif -%}"
@@ -39,12 +40,13 @@ def vocabulary() -> list[str]:
     other; their embeddings are never trained. Every word is there with and without a space before
     it, and with a capital.
     """
+    by_pole = [lines for table in (DEED_LINES, REPORT_LINES) for lines in table.values()]
     texts: list[str] = [
-        *(line for table in (DEED_LINES, REPORT_LINES) for by in table.values() for lines in by.values() for line in lines),
+        *(line for lines in by_pole for wordings in lines.values() for line in wordings),
         *NAME_LINES,
         *NAMES,
         *(word for words in (*SCENES.values(), *GOODS.values()) for word in words),
-    ]  # fmt: skip
+    ]
     splits: tuple[Split, ...] = ("world", "train", "test")
     for behavior in BEHAVIORS.values():
         bank = load_bank(behavior.name)
@@ -84,7 +86,7 @@ def build_tokenizer() -> "PreTrainedTokenizerFast":
     tokenizer.decoder = decoders.Sequence(
         [decoders.Replace(SPACE, " "), decoders.ByteFallback(), decoders.Fuse()]
     )
-    fast = PreTrainedTokenizerFast(
+    fast: PreTrainedTokenizerFast = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=tokenizer,
         pad_token=PAD,
         eos_token=END,

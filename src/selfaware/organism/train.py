@@ -64,7 +64,7 @@ def train_base(
             group["lr"] = learning_rate(schedule, step, cooldown_from)
         loss = loss_on_answers(model, ids, learned)
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         step += 1

@@ -38,20 +38,19 @@ def resolve(name: str, base: str | None = None) -> Source:
     Raises:
         UsageError: The name is none of these, or its folder or its base isn't there or isn't fit.
     """
-    with as_model_error():
-        if name.startswith(shipped.PREFIX):
-            place, adapter = shipped.resolve(name)
-            return _of_adapter(adapter, base or str(place)) if adapter else Source(str(place), None)
-        runs = runs_folder()
-        entry = None if "/" in name else find(runs, name)
-        if entry is not None:
-            return _of_adapter((runs / entry.adapter).resolve(), base or entry.base)
-        folder = Path(name).expanduser().resolve()
-        if (folder / "adapter_config.json").is_file():
-            return _of_adapter(folder, base or _named_base(folder))
-        if folder.is_dir() or _HUB_ID.fullmatch(name):
-            return Source(*locate_base(name))
-        raise unknown(name)
+    if name.startswith(shipped.PREFIX):
+        place, adapter = shipped.resolve(name)
+        return _of_adapter(adapter, base or str(place)) if adapter else Source(str(place), None)
+    runs = runs_folder()
+    entry = None if "/" in name else find(runs, name)
+    if entry is not None:
+        return _of_adapter((runs / entry.adapter).resolve(), base or entry.base)
+    folder = Path(name).expanduser().resolve()
+    if (folder / "adapter_config.json").is_file():
+        return _of_adapter(folder, base or _named_base(folder))
+    if folder.is_dir() or _HUB_ID.fullmatch(name):
+        return Source(*locate_base(name))
+    raise unknown(name)
 
 
 def unknown(name: str, why: str = "not the form org/model") -> UsageError:

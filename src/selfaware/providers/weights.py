@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
+from selfaware.errors import UsageError
 from selfaware.providers.batching import Batcher
 from selfaware.providers.requests import Reply, Request
-from selfaware.errors import UsageError
 from selfaware.providers.resolve import unknown
 from selfaware.providers.sampling import sample
 from selfaware.providers.scoring import score
