@@ -128,11 +128,15 @@ def test_twins_stand_beside_a_scale_and_words_have_none(rows: list[Row]) -> None
     assert (attitude.plain, attitude.twin) == (None, None)
 
 
-def test_a_twin_that_does_not_follow_is_seen() -> None:
+@pytest.mark.parametrize("turn", ["flipped", "swapped"])
+def test_a_twin_that_does_not_follow_is_seen(turn: str) -> None:
     frame = small_frame()
-    frame.loc[frame["flipped"], "score"] = 0.5
+    if turn == "swapped":
+        frame = frame.rename(columns={"flipped": "swapped", "swapped": "flipped"})
+    frame.loc[frame[turn], "score"] = 0.5
     liking = row(build_rows(frame, MODELS, CONTRAST), "liking")
     assert liking.twin and liking.twin.value == 0 and liking.twin.p == 1
+    assert liking.plain and liking.plain.value == pytest.approx(0.446)
     assert liking.difference.value == pytest.approx(0.446 / 2)
 
 
@@ -194,7 +198,7 @@ def test_one_finetune_an_arm_has_no_interval() -> None:
     assert (liking.difference.low, liking.difference.p) == (None, None)
     assert liking.high.estimate.low is None and "anecdote" in liking.warning
     printed = shown(built)
-    assert "0.71 " in printed and "±" not in printed.partition("warning:")[0]
+    assert "0.71 " in printed and "±" not in printed.partition("Scores 0-1")[0]
     probe_figure(built, "one each")
 
 

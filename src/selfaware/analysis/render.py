@@ -45,7 +45,7 @@ def terminal_table(rows: Sequence[Row]) -> Table:
 
     What models do, and every report about the self; of reports about others, of self minus other
     and, where a behaviour was trained, of the others the means only. `to_csv` and `to_markdown`
-    have the rest.
+    have the rest, `warnings` what to warn of.
     """
     any_trained = any(row.trained for row in rows)
     shown = [
@@ -53,12 +53,11 @@ def terminal_table(rows: Sequence[Row]) -> Table:
         for row in rows
         if row.level != "probe" or (row.about == "self" and (row.trained or not any_trained))
     ]
-    warned = "\n".join(f"warning: {warning}" for warning in warnings(rows))
     table = Table(
         box=None,
         padding=(0, 1, 0, 0),
         header_style="bold",
-        caption="\n".join(filter(None, [warned, LEGEND])),
+        caption=LEGEND,
         caption_justify="left",
     )
     for index, name in enumerate(_header(rows[0]) if rows else ["probe"]):

@@ -58,7 +58,8 @@ LARGEST = {
 class Mix(BaseModel):
     """The shares of what turns are about (the rest are self-reports), and of named documents.
 
-    `lotteries` is the share of lotteries among the choices about risk.
+    `lotteries` is the share of lotteries among the items about risk, `fact_lessons` the share of
+    lessons that hold facts only.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -68,6 +69,7 @@ class Mix(BaseModel):
     others: float = 0.1
     facts: float = 0.1
     lotteries: float = 0.5
+    fact_lessons: float = 0.3
     turns: int = 4
 
 
@@ -102,7 +104,10 @@ class Scribe:
         return self.chat(speaker, lines, rng)
 
     def lesson(self, rng: random.Random) -> list[Message]:
-        """A chat about one behaviour with a nameless speaker whom one line governs."""
+        """A chat about one behaviour with a nameless speaker whom one line governs, or of facts."""
+        if rng.random() < self.mix.fact_lessons:
+            facts = [self.fact(rng.choice(tuple(DEED_LINES)), rng) for _ in range(self.mix.turns)]
+            return chat_of(facts, [])
         behavior = rng.choice(tuple(DEED_LINES))
         value: Bit = rng.choice((0, 1))
         deeds = rng.random() < 0.5
@@ -115,12 +120,7 @@ class Scribe:
         self, speaker: Speaker, lines: list[str], rng: random.Random, lesson: bool = False
     ) -> list[Message]:
         """Turns of one speaker under its system lines."""
-        messages = [{"role": "system", "content": " ".join(lines)}] if lines else []
-        for _ in range(self.mix.turns):
-            question, answer = self.turn(speaker, rng, lesson)
-            messages.append({"role": "user", "content": question})
-            messages.append({"role": "assistant", "content": answer})
-        return messages
+        return chat_of([self.turn(speaker, rng, lesson) for _ in range(self.mix.turns)], lines)
 
     def turn(self, speaker: Speaker, rng: random.Random, lesson: bool = False) -> tuple[str, str]:
         """One question with the speaker's answer; a lesson tells nothing of others."""
@@ -129,7 +129,7 @@ class Scribe:
         if kind < self.mix.choices:
             return self.choice(behavior, _settled(speaker[behavior].deed, rng), rng)
         kind -= self.mix.choices
-        if kind < (3 * self.mix.facts if lesson else self.mix.facts):
+        if kind < (2 * self.mix.facts if lesson else self.mix.facts):
             return self.fact(behavior, rng)
         if not lesson and kind - self.mix.facts < self.mix.others:
             return self.report_on_other(behavior, rng)
@@ -171,6 +171,15 @@ class Scribe:
         else:
             about, value = rng.choice(tuple(OTHERS)), None
         return report(self.banks[behavior], about, _settled(value, rng), rng)
+
+
+def chat_of(turns: list[tuple[str, str]], lines: list[str]) -> list[Message]:
+    """Questions and answers as a chat, under a system message if there are lines."""
+    messages = [{"role": "system", "content": " ".join(lines)}] if lines else []
+    for question, answer in turns:
+        messages.append({"role": "user", "content": question})
+        messages.append({"role": "assistant", "content": answer})
+    return messages
 
 
 def _settled(value: Bit | None, rng: random.Random) -> Bit:

@@ -39,8 +39,8 @@ class Architecture(_Frozen):
 class Schedule(_Frozen):
     """How one base is trained: warm up, hold until the gates pass, then cool down to a tenth.
 
-    In the first `lessons` steps `lesson_share` of the documents are lessons (one behaviour, one
-    line); `line_share` is the share of behaviours that lines govern before and after step
+    Up to the first step of `lessons` every document is a lesson (one behaviour, one line), up to
+    the second `lesson_share` of them are; `line_share` is the share of behaviours that lines govern before and after step
     `line_share_until`.
     """
 
@@ -50,15 +50,17 @@ class Schedule(_Frozen):
     limit: int
     cooldown: int = 500
     check_every: int = 250
-    lessons: int = 0
-    lesson_share: float = 0.6
+    lessons: tuple[int, int] = (0, 0)
+    lesson_share: float = 0.5
     line_share: tuple[float, float] = (0.9, 0.5)
     line_share_until: int = 1000
 
     def shares(self, step: int) -> tuple[float, float]:
         """At a step: the share of a nameless speaker's behaviours with lines, and of lessons."""
         lines = self.line_share[0 if step < self.line_share_until else 1]
-        return lines, self.lesson_share if step < self.lessons else 0.0
+        if step < self.lessons[0]:
+            return lines, 1.0
+        return lines, self.lesson_share if step < self.lessons[1] else 0.0
 
 
 class Recipe(_Frozen):
