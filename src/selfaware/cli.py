@@ -46,7 +46,7 @@ def run(file: Path, dry_run: bool, seeds: int | None) -> None:
             )
         experiment = experiment.model_copy(update={"seeds": experiment.seeds[:seeds]})
     planned = plan(experiment, runs_folder())
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 120)
     _print_plan(console, planned)
     if dry_run:
         return
@@ -152,3 +152,7 @@ def fetch_model(out: Path) -> None:
     from selfaware.training.fetch import fetch_smollm2
 
     click.echo(f"model in {fetch_smollm2(out)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -40,8 +40,8 @@ class Schedule(_Frozen):
     """How one base is trained: warm up, hold until the gates pass, then cool down to a tenth.
 
     Up to the first step of `lessons` every document is a lesson (one behaviour, one line), up to
-    the second `lesson_share` of them are; `line_share` is the share of behaviours that lines govern before and after step
-    `line_share_until`.
+    the second `lesson_share` of them are. `line_share` is the share of behaviours that lines govern
+    before and after step `line_share_until`.
     """
 
     learning_rate: float
