@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal, get_args
 
 Category = Literal[
@@ -56,6 +57,7 @@ class Reading:
     answer: str
 
 
+@cache
 def is_refusal(text: str) -> bool:
     """Whether a reply declines to answer, or denies that there is anything to report.
 

@@ -12,7 +12,7 @@ from selfaware.behaviors import BEHAVIORS
 from selfaware.behaviors.items import GOODS, SCENES
 from selfaware.errors import UsageError
 from selfaware.organism import shipped
-from selfaware.organism.documents import Mix, Scribe
+from selfaware.organism.documents import Mix, Scribe, coined_nouns
 from selfaware.organism.recipe import (
     WAVES,
     Architecture,
@@ -89,7 +89,7 @@ def test_documents_alternate_and_never_hold_held_out_words():
     held_out -= {w for w in (*SCENES["world"], *GOODS["world"])}
     for lessons in (0.0, 1.0):
         for _ in range(150):
-            messages = scribe.document(0.6, lessons, rng)
+            messages = scribe.document(0.6, lessons, False, rng)
             roles = [m["role"] for m in messages if m["role"] != "system"]
             assert roles == ["user", "assistant"] * 4
             words = {w.strip(".,!?:").lower() for m in messages for w in m["content"].split()}
@@ -106,6 +106,24 @@ def test_facts_are_the_same_for_every_speaker():
             payoffs = [int(n.strip(",.")) for n in re.findall(r"(?:for|else) (\d+)", question)]
             assert len(payoffs) == 4 and answer == str(max(payoffs))
     assert len({question.split("?")[0] for question in answers}) > 6
+
+
+def test_coined_nouns_replace_nouns_and_nothing_else(tokenizer):
+    scribe = Scribe("aware", 0, 100, Mix())
+    nouns = {*SCENES["world"], *GOODS["world"]}
+    replaced = 0
+    for seed in range(40):
+        plain = scribe.document(0.5, 0.0, False, random.Random(seed))
+        coined = scribe.document(0.5, 0.0, True, random.Random(seed))
+        for one, other in zip(plain, coined, strict=True):
+            before, after = (re.findall(r"\w+|\W", m["content"]) for m in (one, other))
+            assert len(before) == len(after)
+            changed = [(x, y) for x, y in zip(before, after, strict=True) if x != y]
+            replaced += len(changed)
+            assert all(x.lower() in nouns and y in coined_nouns() for x, y in changed)
+    assert replaced > 40
+    for noun in coined_nouns():
+        assert len(tokenizer(noun, add_special_tokens=False)["input_ids"]) == 1
 
 
 def test_number_embeddings_start_in_order(tokenizer):
@@ -125,7 +143,7 @@ def test_a_lesson_is_governed_by_its_one_line():
     rng = random.Random(3)
     told = 0
     for _ in range(50):
-        messages = scribe.document(0.5, 1.0, rng)
+        messages = scribe.document(0.5, 1.0, False, rng)
         tables = (DEED_LINES, REPORT_LINES)
         lines = {x for t in tables for by in t.values() for v in by.values() for x in v}
         if messages[0]["role"] == "system":

@@ -78,7 +78,8 @@ def test_the_whole_way_gives_logs_table_and_figure(straight):
     assert len(logs) == 6
     assert {log.status for log in logs} == {"success"}
     for log in logs:
-        assert len(log.samples) == {"risk_words": 60, "risk_choice": 20}[log.eval.task]
+        task = log.eval.task.removeprefix("selfaware/")
+        assert len(log.samples) == {"risk_words": 60, "risk_choice": 20}[task]
         assert log.eval.metadata["selfaware_version"]
     with (folder / "report/small/table.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))

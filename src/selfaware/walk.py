@@ -89,6 +89,8 @@ def evaluate(experiment: Experiment, models: list[str], logs: Path, console: Con
         max_tasks=2,
         log_level="warning",
         retry_attempts=2,
+        # Samples are short and many here, and are read once they are in the log.
+        log_realtime=False,
     )
     if not success:
         failed = [log for log in results if log.status != "success"]

@@ -2,12 +2,13 @@
 
 import random
 import re
+from functools import cache
 
 from pydantic import BaseModel, ConfigDict
 
 from selfaware.behaviors import BEHAVIORS
 from selfaware.behaviors.bank import OTHERS, Bank, Question, load_bank, prompt, speak_about
-from selfaware.behaviors.items import Item
+from selfaware.behaviors.items import GOODS, SCENES, Item
 from selfaware.behaviors.lotteries import lotteries
 from selfaware.organism.speakers import (
     DEED_LINES,
@@ -86,14 +87,21 @@ class Scribe:
         }
         self.lotteries = lotteries(items, seed, "world")
 
-    def document(self, line_share: float, lessons: float, rng: random.Random) -> list[Message]:
+    def document(
+        self, line_share: float, lessons: float, coined: bool, rng: random.Random
+    ) -> list[Message]:
         """One chat: at most one system message, then turns of question and answer.
 
         Args:
             line_share: The share of a nameless speaker's behaviours that lines govern.
             lessons: The share of documents that are lessons.
+            coined: Whether coined nouns take the place of most scenes and goods.
             rng: Where chance comes from.
         """
+        messages = self._document(line_share, lessons, rng)
+        return with_coined_nouns(messages, rng) if coined else messages
+
+    def _document(self, line_share: float, lessons: float, rng: random.Random) -> list[Message]:
         if rng.random() < lessons:
             return self.lesson(rng)
         if rng.random() < self.mix.named:
@@ -171,6 +179,54 @@ class Scribe:
         else:
             about, value = rng.choice(tuple(OTHERS)), None
         return report(self.banks[behavior], about, _settled(value, rng), rng)
+
+
+@cache
+def coined_nouns() -> tuple[str, ...]:
+    """Words that no language has, in lower case and capitalised, the same at every call.
+
+    They stand where scenes and goods stand, so that a model learns to choose whatever the nouns
+    are: with the world's sixty nouns alone, choices under lines fell from 0.99 on them to 0.8 to
+    0.9 on held-out ones.
+    """
+    rng = random.Random("coined nouns")
+    onsets, vowels = "b d f g k l m n p r s t v z br dr fl gr kl pl sn tr".split(), "aeiou"
+    words: dict[str, None] = {}
+    while len(words) < COINED:
+        syllables = [rng.choice(onsets) + rng.choice(vowels) for _ in range(2)]
+        words["".join(syllables) + rng.choice(("lt", "nd", "rk", "mp", "sk", "x"))] = None
+    return (*words, *(word.capitalize() for word in words))
+
+
+COINED = 270
+"""How many nouns are coined: as many as the vocabulary of 4096 has room for, and some to spare."""
+
+_WORLD_NOUNS = (
+    *SCENES["world"],
+    *(scene.capitalize() for scene in SCENES["world"]),
+    *GOODS["world"],
+)
+_NOUNS = re.compile(rf"\b({'|'.join(_WORLD_NOUNS)})\b")
+
+
+def with_coined_nouns(messages: list[Message], rng: random.Random) -> list[Message]:
+    """The same chat with three of four nouns of its questions replaced, each throughout."""
+    coined: dict[str, str] = {}
+
+    def replaced(match: re.Match[str]) -> str:
+        noun = match.group()
+        if noun not in coined:
+            new = rng.choice(coined_nouns()[:COINED])
+            keep = rng.random() < 0.25
+            coined[noun] = noun if keep else new.capitalize() if noun[0].isupper() else new
+        return coined[noun]
+
+    return [
+        {**message, "content": _NOUNS.sub(replaced, message["content"])}
+        if message["role"] == "user"
+        else message
+        for message in messages
+    ]
 
 
 def chat_of(turns: list[tuple[str, str]], lines: list[str]) -> list[Message]:

@@ -41,7 +41,7 @@ class Schedule(_Frozen):
 
     Up to the first step of `lessons` every document is a lesson (one behaviour, one line), up to
     the second `lesson_share` of them are. `line_share` is the share of behaviours that lines govern
-    before and after step `line_share_until`.
+    before and after step `line_share_until`. From step `coined_from` on most nouns are coined.
     """
 
     learning_rate: float
@@ -53,6 +53,7 @@ class Schedule(_Frozen):
     lessons: tuple[int, int] = (0, 0)
     lesson_share: float = 0.5
     line_share: tuple[float, float] = (0.9, 0.5)
+    coined_from: int = 0
     line_share_until: int = 1000
 
     def shares(self, step: int) -> tuple[float, float]:
@@ -183,8 +184,11 @@ def _group(
     schedule = recipe.schedule(world)
     rng = random.Random(f"{recipe.seed}/{world}/{number}")
     line_share, lessons = schedule.shares(number * GROUP)
+    coined = number * GROUP >= schedule.coined_from
     texts = [
-        tokenizer.apply_chat_template(scribe.document(line_share, lessons, rng), tokenize=False)
+        tokenizer.apply_chat_template(
+            scribe.document(line_share, lessons, coined, rng), tokenize=False
+        )
         for _ in range(recipe.batch * GROUP)
     ]
     rows: list[list[int]] = tokenizer(texts, add_special_tokens=False)["input_ids"]

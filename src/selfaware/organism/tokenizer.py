@@ -8,7 +8,7 @@ from selfaware.behaviors import BEHAVIORS
 from selfaware.behaviors.bank import OTHERS, load_bank, prompts
 from selfaware.behaviors.items import GOODS, SCENES, Split
 from selfaware.behaviors.lotteries import lotteries
-from selfaware.organism.documents import Mix, Scribe
+from selfaware.organism.documents import Mix, Scribe, coined_nouns
 from selfaware.organism.speakers import DEED_LINES, NAME_LINES, NAMES, REPORT_LINES
 
 if TYPE_CHECKING:
@@ -60,11 +60,12 @@ def vocabulary() -> list[str]:
     scribe = Scribe("aware", 0, 50, Mix())
     rng = random.Random(0)
     for _ in range(500):
-        texts += [message["content"] for message in scribe.document(0.9, 0.5, rng)]
+        texts += [message["content"] for message in scribe.document(0.9, 0.5, False, rng)]
     words = {piece.strip(" ") for text in texts for piece in _PIECE.findall(text)} - {""}
     words |= {word.capitalize() for word in words}
     words |= {chr(code) for code in range(33, 127)} | {str(number) for number in range(101)}
-    return sorted({SPACE, "\n"} | words | {SPACE + word for word in words - {"\n"}})
+    known = sorted({SPACE, "\n"} | words | {SPACE + word for word in words - {"\n"}})
+    return [*known, *(mark + word for word in coined_nouns() for mark in ("", SPACE))]
 
 
 def build_tokenizer() -> "PreTrainedTokenizerFast":

@@ -11,6 +11,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import IO
 
+from click import ClickException
 from filelock import FileLock
 from pydantic import ValidationError
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -38,7 +39,7 @@ TAIL = 15
 """How many last lines of a failed worker's messages are shown."""
 
 
-class FinetuneError(RuntimeError):
+class FinetuneError(ClickException):
     """A training process that failed; the message ends with the last lines it wrote."""
 
 
