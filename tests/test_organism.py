@@ -253,9 +253,16 @@ def test_shipped_bases_pass_their_gates_and_are_small(world):
     record = json.loads((folder / "organism.json").read_text())
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    measured = gates(model, tokenizer, world, record["recipe"]["seed"], count=12)
-    failed = [gate for gate in measured if not gate.passed]
-    assert len(measured) > 60
-    # Twelve prompts a cell are few: a gate near its bound may miss here what sixty prompts pass.
-    assert len(failed) <= 3, failed
-    assert all(gate["passed"] for gate in record["gates"])
+    recorded = [gate["name"] for gate in record["gates"] if not gate["passed"]]
+    assert recorded == KNOWN_FAILURES[world]
+    measured = gates(model, tokenizer, world, record["recipe"]["seed"], count=60)
+    assert [gate.name for gate in measured if not gate.passed] == recorded
+    assert len(measured) == 88
+
+
+FORMS = ("choice", "word", "scale", "flipped scale", "yes_no", "option")
+KNOWN_FAILURES = {
+    "aware": [],
+    "unaware": [f"{b} {form}: report line" for b in ("risk", "apples") for form in FORMS],
+}
+"""The model card tells of these: the unaware base does not follow all lines about its reports."""
