@@ -96,7 +96,8 @@ def newest_successes(headers: Mapping[Path, EvalLog]) -> dict[Path, EvalLog]:
     """
     best: dict[tuple[str, str, str], Path] = {}
     failed: dict[tuple[str, str, str], Path] = {}
-    for file in sorted(headers, key=lambda name: (headers[name].eval.created, name)):
+    # `created` has whole seconds; among logs of one second the file written last is the newest.
+    for file in sorted(headers, key=lambda f: (headers[f].eval.created, f.stat().st_mtime_ns, f)):
         spec = headers[file].eval
         arguments = json.dumps(spec.task_args, sort_keys=True, default=str)
         runs = best if headers[file].status == "success" else failed
