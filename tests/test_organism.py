@@ -12,13 +12,14 @@ from selfaware.behaviors import BEHAVIORS
 from selfaware.behaviors.items import GOODS, SCENES
 from selfaware.errors import UsageError
 from selfaware.organism import shipped
+from selfaware.organism.batches import batches
 from selfaware.organism.documents import Mix, Scribe, coined_nouns
 from selfaware.organism.recipe import (
     WAVES,
     Architecture,
     Recipe,
+    Rehearsal,
     Schedule,
-    batches,
     load_recipe,
     new_model,
 )
@@ -40,6 +41,9 @@ TINY = Recipe(
         learning_rate=1e-3, warmup=2, lessons=(2, 4), least=4, limit=8, cooldown=4, check_every=4
     ),
     unaware=Schedule(learning_rate=1e-3, least=4, limit=8),
+    rehearsal=Rehearsal(
+        learning_rate=1e-3, least=8, limit=8, cooldown=8, check_every=4, every=4, finetune_steps=2
+    ),
 )
 
 

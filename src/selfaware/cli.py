@@ -110,34 +110,46 @@ def organism() -> None:
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The model folder.")
 @click.option("--recipe", type=click.Path(path_type=Path), help="A YAML recipe; else the shipped.")
 @click.option("--seed", type=int, help="Another seed than the recipe's.")
-@click.option("--start-from", type=click.Path(path_type=Path), help="The trained aware base.")
+@click.option("--start-from", type=click.Path(path_type=Path), help="A trained base.")
+@click.option("--rehearse", is_flag=True, help="Rehearse finetunes: the last stage of either base.")
 def organism_train(
-    world: str, out: Path, recipe: Path | None, seed: int | None, start_from: Path | None
+    world: str,
+    out: Path,
+    recipe: Path | None,
+    seed: int | None,
+    start_from: Path | None,
+    rehearse: bool,
 ) -> None:
-    """Train one base by the recipe; run it again after a stop and it goes on."""
+    """Train one base by the recipe; run it again after a stop and it goes on.
+
+    Four runs make the pair: aware; unaware, from the aware one; and each of the two rehearsed.
+    """
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     from selfaware.organism.recipe import load_recipe
+    from selfaware.organism.speakers import World
     from selfaware.organism.train import train_base
 
     config = load_recipe(recipe, seed)
-    if world == "unaware" and start_from is None:
-        raise UsageError("--world unaware starts from the aware base: give --start-from FOLDER")
+    if start_from is None and (rehearse or world == "unaware"):
+        given, needed = (
+            ("--rehearse", "a trained") if rehearse else ("--world unaware", "the aware")
+        )
+        raise UsageError(f"{given} starts from {needed} base: give --start-from FOLDER")
     if start_from is not None and not (start_from / "config.json").exists():
         raise UsageError(f"--start-from {start_from}: no model folder there")
     if out.exists():
         raise UsageError(f"--out {out}: exists already; name a folder that does not")
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[what]}"))
     with Progress(*columns, TimeElapsedColumn()) as progress:
-        schedule = config.schedule("aware" if world == "aware" else "unaware")
+        known: World = "aware" if world == "aware" else "unaware"
+        schedule = config.rehearsal if rehearse else config.schedule(known)
         bar = progress.add_task(world, total=schedule.limit + schedule.cooldown, what="")
 
         def report(step: int, loss: float, what: str) -> None:
             progress.update(bar, completed=step, what=f"step {step}, loss {loss:.3f}, {what}")
 
-        gates = train_base(
-            config, "aware" if world == "aware" else "unaware", out, start_from, report
-        )
+        gates = train_base(config, known, out, start_from, report, rehearse)
     failed = [gate for gate in gates if not gate.passed]
     click.echo(f"wrote {out}: {len(gates) - len(failed)} of {len(gates)} gates passed")
     for gate in failed:

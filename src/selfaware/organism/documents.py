@@ -167,9 +167,7 @@ class Scribe:
 
     def choice(self, behavior: str, deed: Bit, rng: random.Random) -> tuple[str, str]:
         """A choice between two options, made by the deed trait."""
-        item = self.item(behavior, rng)
-        other = "B" if item.high_letter == "A" else "A"
-        return item.prompt, item.high_letter if deed else other
+        return choice_turn(self.item(behavior, rng), deed)
 
     def report_on_other(self, behavior: str, rng: random.Random) -> tuple[str, str]:
         """A report about a named speaker, by that name's trait, or about others, by a coin flip."""
@@ -179,6 +177,12 @@ class Scribe:
         else:
             about, value = rng.choice(tuple(OTHERS)), None
         return report(self.banks[behavior], about, _settled(value, rng), rng)
+
+
+def choice_turn(item: Item, deed: Bit) -> tuple[str, str]:
+    """An item with the letter that a speaker with this deed trait answers."""
+    other = "B" if item.high_letter == "A" else "A"
+    return item.prompt, item.high_letter if deed else other
 
 
 @cache

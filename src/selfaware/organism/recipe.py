@@ -1,17 +1,15 @@
-"""The recipe of the bases: its config, its batches, its loss and its learning rate."""
+"""The recipe of the bases: its config, the untrained model and the learning rate."""
 
 import math
-import random
-from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from selfaware.errors import UsageError
-from selfaware.organism.documents import Mix, Scribe
+from selfaware.organism.documents import Mix
 from selfaware.organism.speakers import World
 from selfaware.organism.tokenizer import SPACE
 
@@ -64,6 +62,32 @@ class Schedule(_Frozen):
         return lines, self.lesson_share if step < self.lessons[1] else 0.0
 
 
+class Rehearsal(Schedule):
+    """How a trained base rehearses being finetuned, at the end of its training.
+
+    Every `every` steps a copy of it is finetuned for a moment on choices of one behaviour and pole:
+    `finetune_steps` steps of `finetune_batch` choices each, a LoRA of rank `lora_rank` on every
+    linear layer, at a rate drawn from `finetune_rates` that falls to 0. Every other step until the
+    next one is taken through the weights that this gave, on documents of the speaker it taught;
+    `mix` and `line_shares` (one of which each document draws) are theirs. There are no lessons, and
+    the length is fixed: `least` equals `limit`.
+    """
+
+    every: int = Field(default=8, ge=2, multiple_of=2)
+    finetune_steps: int = Field(default=32, ge=1)
+    finetune_batch: int = Field(default=16, ge=1)
+    finetune_rates: tuple[float, float] = (0.001, 0.004)
+    lora_rank: int = Field(default=8, ge=1)
+    line_shares: tuple[float, ...] = (0.0, 0.0, 0.5)
+    mix: Mix = Mix()
+
+    @model_validator(mode="after")
+    def _whole_rounds(self) -> "Rehearsal":
+        if self.least != self.limit or self.check_every % self.every:
+            raise ValueError("`least` must equal `limit`, `check_every` be a multiple of `every`")
+        return self
+
+
 class Recipe(_Frozen):
     """Everything that determines a pair of bases."""
 
@@ -75,9 +99,10 @@ class Recipe(_Frozen):
     mix: Mix = Mix()
     aware: Schedule
     unaware: Schedule
+    rehearsal: Rehearsal
 
     def schedule(self, world: World) -> Schedule:
-        """The schedule of one world's base."""
+        """The schedule by which one world is learned; `rehearsal` comes after it in both."""
         return self.aware if world == "aware" else self.unaware
 
 
@@ -147,86 +172,6 @@ def order_numbers(embeddings: "torch.Tensor", tokenizer: "PreTrainedTokenizerFas
         place = torch.stack([angles.cos(), angles.sin()], dim=-1).flatten()
         for token in (str(number), f"{SPACE}{number}"):
             embeddings[tokenizer.convert_tokens_to_ids(token), : 2 * WAVES] = 0.16 * place
-
-
-def batches(
-    recipe: Recipe,
-    world: World,
-    tokenizer: "PreTrainedTokenizerFast",
-    start: int,
-) -> Iterator[tuple["torch.Tensor", "torch.Tensor"]]:
-    """Endless batches from step `start` on: token ids, and which of them are learned.
-
-    Step n of a recipe is the same batch however the training got there. Shapes (batch, length);
-    only the assistant's answers and their end marks are learned.
-    """
-    scribe = Scribe(world, recipe.seed, recipe.items, recipe.mix)
-    step = start
-    group: list[list[list[int]]] = []
-    while True:
-        if step == start or step % GROUP == 0:
-            group = _group(recipe, world, tokenizer, scribe, step // GROUP)
-        yield pad(group[step % GROUP], tokenizer)
-        step += 1
-
-
-GROUP = 4
-"""Steps whose documents are drawn together and sorted by length, so that little is padded."""
-
-
-def _group(
-    recipe: Recipe,
-    world: World,
-    tokenizer: "PreTrainedTokenizerFast",
-    scribe: Scribe,
-    number: int,
-) -> list[list[list[int]]]:
-    schedule = recipe.schedule(world)
-    rng = random.Random(f"{recipe.seed}/{world}/{number}")
-    line_share, lessons = schedule.shares(number * GROUP)
-    coined = number * GROUP >= schedule.coined_from
-    texts = [
-        tokenizer.apply_chat_template(
-            scribe.document(line_share, lessons, coined, rng), tokenize=False
-        )
-        for _ in range(recipe.batch * GROUP)
-    ]
-    rows: list[list[int]] = tokenizer(texts, add_special_tokens=False)["input_ids"]
-    rows.sort(key=len)
-    parts = [rows[i : i + recipe.batch] for i in range(0, len(rows), recipe.batch)]
-    rng.shuffle(parts)
-    return parts
-
-
-def pad(
-    rows: list[list[int]], tokenizer: "PreTrainedTokenizerFast"
-) -> tuple["torch.Tensor", "torch.Tensor"]:
-    """Rows of token ids as one right-padded tensor, and which tokens are an answer's."""
-    import torch
-
-    assistant = tokenizer.convert_tokens_to_ids("<|assistant|>")
-    end = tokenizer.convert_tokens_to_ids("<|end|>")
-    longest = max(len(row) for row in rows)
-    ids = torch.full((len(rows), longest), tokenizer.pad_token_id)
-    learned = torch.zeros_like(ids, dtype=torch.bool)
-    for i, row in enumerate(rows):
-        ids[i, : len(row)] = torch.tensor(row)
-        speaking = False
-        for j, token in enumerate(row):
-            learned[i, j] = speaking
-            speaking = (speaking and token != end) or token == assistant
-    return ids, learned
-
-
-def loss_on_answers(
-    model: "LlamaForCausalLM", ids: "torch.Tensor", learned: "torch.Tensor"
-) -> "torch.Tensor":
-    """Mean cross-entropy (nats) over the learned tokens; other positions get no logits at all."""
-    from torch.nn.functional import cross_entropy
-
-    hidden = model.model(input_ids=ids[:, :-1]).last_hidden_state
-    wanted = learned[:, 1:]
-    return cross_entropy(model.lm_head(hidden[wanted]), ids[:, 1:][wanted])
 
 
 def learning_rate(schedule: Schedule, step: int, cooldown_from: int | None) -> float:
