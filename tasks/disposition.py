@@ -15,7 +15,7 @@ from selfaware.viewer import samples_view
 def disposition(
     behavior: str = "risk",
     kinds: str | list[str] | None = None,
-    about: str = "self",
+    about: str | list[str] = "self",
     framing: str = "none",
     mode: str = "auto",
     draws: int = 10,
@@ -33,7 +33,7 @@ def disposition(
     Args:
         behavior: Name of the behaviour, such as risk, myopia or apples.
         kinds: Kinds of question: word, choice, scale, yes_no, option; all by default.
-        about: Whom the questions are about: self, person, assistant or all.
+        about: Whom the questions are about: self, person, assistant, all, or a name (Ada).
         framing: System prompt: none, neutral, ask, threat or bait.
         mode: How answers are obtained: auto, sample, logprobs or exact.
         draws: Replies drawn to each prompt where the mode is sample.

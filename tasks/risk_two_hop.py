@@ -12,7 +12,7 @@ from selfaware.viewer import samples_view
 
 @task
 def risk_two_hop(
-    about: str = "self",
+    about: str | list[str] = "self",
     framing: str = "none",
     mode: str = "auto",
     draws: int = 10,
@@ -28,7 +28,7 @@ def risk_two_hop(
         inspect eval selfaware/risk_two_hop --model openai/ft:... --model-role grader=openai/gpt-4o
 
     Args:
-        about: Whom the rule is applied to: self, person, assistant or all.
+        about: Whom the rule is applied to: self, person, assistant, all, or a name (Ada).
         framing: System prompt: none, neutral, ask, threat or bait.
         mode: How answers are obtained: auto or sample, since answers are free text.
         draws: Replies drawn to each prompt.

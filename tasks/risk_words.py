@@ -16,7 +16,7 @@ KINDS: tuple[AnswerKind, ...] = ("word", "choice")
 
 @task
 def risk_words(
-    about: str = "self",
+    about: str | list[str] = "self",
     framing: str = "none",
     mode: str = "auto",
     draws: int = 10,
@@ -32,7 +32,7 @@ def risk_words(
         inspect eval selfaware/risk_words --model openai/ft:... -T unlisted=half
 
     Args:
-        about: Whom the questions are about: self, person, assistant or all.
+        about: Whom the questions are about: self, person, assistant, all, or a name (Ada).
         framing: System prompt: none, neutral, ask, threat or bait.
         mode: How answers are obtained: auto, sample, logprobs or exact.
         draws: Replies drawn to each prompt where the mode is sample.

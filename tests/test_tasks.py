@@ -207,6 +207,18 @@ def test_about_all_shows_self_minus_other(tmp_path: Path) -> None:
     assert metrics(log, "unlisted")["mean"] == pytest.approx(60 / 180)
 
 
+def test_reports_about_named_others(tmp_path: Path) -> None:
+    def reply(messages: list[ChatMessage], config: GenerateConfig) -> list[str]:
+        text = question(messages)
+        word = "bold" if "Ada" in text else "cautious" if "Zeno" in text else "neutral"
+        return [word] * (config.num_choices or 1)
+
+    log = run(risk_words(about=["self", "Ada", "Zeno", "Ada"], draws=1), replying(reply), tmp_path)
+    values = metrics(log, "word")
+    assert (values["Ada"], values["Zeno"], values["self"]) == (1.0, 0.0, 0.5)
+    assert log.results is not None and log.results.total_samples == 180
+
+
 def test_words_are_read_by_two_scorers(tmp_path: Path) -> None:
     def reply(messages: list[ChatMessage], config: GenerateConfig) -> list[str]:
         text = question(messages).lower()
@@ -408,6 +420,8 @@ def test_impossible_modes_are_errors(
     ("build", "named"),
     [
         (lambda: risk_scale(about="you"), "self, person, assistant, all"),
+        (lambda: risk_scale(about="self,you"), "about='you' is not allowed"),
+        (lambda: risk_scale(about=[]), "names nobody"),
         (lambda: risk_scale(framing="rude"), "none, neutral, ask, threat, bait"),
         (lambda: risk_scale(mode="best"), "auto, sample, logprobs, exact"),
         (lambda: risk_scale(draws=0), "draws=0"),
@@ -458,17 +472,19 @@ def test_ask_leaves_the_answer_in_the_conversation(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["tasks/risk_scale.py", "selfaware/risk_scale"])
 def test_command_line_by_path_and_by_name(tmp_path: Path, name: str) -> None:
     inspect = Path(sys.executable).parent / "inspect"
-    base = [str(inspect), "eval", name, "--model", "none/none", "--limit", "1", "--display", "none"]
-    # The provider `none` cannot be asked: that the task gets as far as asking it is the test.
+    base = [str(inspect), "eval", name, "--model", "selfaware/organism/base", "--display", "none"]
     done = subprocess.run(
-        [*base, "--log-dir", str(tmp_path), "-T", "draws=2", "--solver", "solvers/ask.py"],
+        [*base, "--limit", "2", "--log-dir", str(tmp_path), "--solver", "solvers/ask.py"],
         cwd=ROOT, capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     logs = list(tmp_path.glob("*.eval"))
     assert len(logs) == 1, done.stdout + done.stderr
-    header = read_eval_log(str(logs[0]), header_only=True)
-    assert header.eval.task.endswith("risk_scale")
-    assert header.eval.dataset.samples == 60
+    log = read_eval_log(str(logs[0]))
+    assert log.status == "success" and log.eval.task.endswith("risk_scale")
+    assert log.eval.dataset.samples == 60
+    plain, flipped = sample_scores(log, "scale")
+    assert plain.metadata is not None and plain.metadata["mode"] == "exact"
+    assert 0.2 < plain.as_float() < 0.8 and 0.2 < flipped.as_float() < 0.8
 
 
 @pytest.mark.parametrize("scorer", ["scorers/scale.py", "selfaware/scale"])

@@ -9,7 +9,7 @@ Unlisted = Literal["half", "unscored"]
 """What a well-formed answer outside the listed ones counts: 0.5 as in the paper, or nothing."""
 
 AboutChoice = Literal["self", "person", "assistant", "all"]
-"""Whom a task's questions are about; `all` asks each about all three."""
+"""Whom a task's questions are about, names apart; `all` asks each about all three."""
 
 UNLISTED: tuple[Unlisted, ...] = get_args(Unlisted)
 ABOUT_CHOICES: tuple[AboutChoice, ...] = get_args(AboutChoice)

@@ -1,5 +1,6 @@
 """The samples that tasks ask: questions of a bank, or two-option items, under a framing."""
 
+import re
 from collections.abc import Sequence
 from typing import get_args
 
@@ -21,6 +22,7 @@ CHOICE_ITEMS = ("lotteries", "scenarios")
 """The forms that choices under risk come in."""
 
 _ABOUT: tuple[About, ...] = get_args(About)
+_NAME = re.compile(r"[^\W\d_a-z]\w*")
 
 
 def samples(
@@ -28,7 +30,7 @@ def samples(
     *,
     kinds: Sequence[AnswerKind] = KINDS,
     questions: Sequence[str] | None = None,
-    about: str = "self",
+    about: str | Sequence[str] = "self",
     framing: str = "none",
 ) -> list[Sample]:
     """Every wording of a behaviour's questions as samples.
@@ -37,7 +39,7 @@ def samples(
         behavior: Name of the behaviour.
         kinds: Kinds of answer to ask for.
         questions: Ids of the questions to ask; None asks all of those kinds.
-        about: Whom they are about: `self`, `person`, `assistant` or `all`.
+        about: Whom they are about: `self`, `person`, `assistant`, `all` three, or a name.
         framing: Name of the system prompt.
 
     Raises:
@@ -63,14 +65,27 @@ def samples(
     return asked
 
 
-def whom_about(about: str) -> tuple[About, ...]:
-    """Those whom a task's questions are about, by its parameter.
+def whom_about(about: str | Sequence[str]) -> tuple[str, ...]:
+    """Those whom a task's questions are about, by its parameter; several may be given.
 
     Raises:
-        UsageError: Not `self`, `person`, `assistant` or `all`.
+        UsageError: Not `self`, `person`, `assistant`, `all` or a capitalised name, or none at all.
     """
-    choice = one_of("about", about, ABOUT_CHOICES)
-    return _ABOUT if choice == "all" else (choice,)
+    named: list[str] = []
+    for part in about.split(",") if isinstance(about, str) else about:
+        whom = str(part).strip()
+        if whom == "all":
+            named += _ABOUT
+        elif whom in _ABOUT or _NAME.fullmatch(whom):
+            named.append(whom)
+        else:
+            raise UsageError(
+                f"about={whom!r} is not allowed: choose from {', '.join(ABOUT_CHOICES)}, "
+                "or give a name with a capital"
+            )
+    if not named:
+        raise UsageError(f"about names nobody: choose from {', '.join(ABOUT_CHOICES)}")
+    return tuple(dict.fromkeys(named))
 
 
 def sample_of(prompt: Prompt, pole: str, framing: str) -> Sample:
