@@ -18,6 +18,7 @@ from inspect_ai.model import (
 from inspect_ai.tool import ToolChoice, ToolInfo
 
 from selfaware.errors import UsageError
+from selfaware.modes import CANDIDATE_LOGPROBS_KEY
 from selfaware.providers.requests import Drawn, Request
 from selfaware.providers.resolve import resolve
 from selfaware.providers.settings import candidates_of, messages, refuse, sampling_of
@@ -25,9 +26,6 @@ from selfaware.training.chat import render
 
 if TYPE_CHECKING:
     from selfaware.providers.weights import Base
-
-CANDIDATE_LOGPROBS = "selfaware_candidate_logprobs"
-"""The key of `ModelOutput.metadata` that holds them: a log-probability for each candidate."""
 
 
 class SelfawareAPI(ModelAPI):
@@ -102,7 +100,7 @@ class SelfawareAPI(ModelAPI):
         if candidates:
             best = max(reply.scores, key=lambda each: reply.scores[each])
             output = self._output([Drawn(text=best, stop="stop", generated=0)], False, len(prompt))
-            output.metadata = {CANDIDATE_LOGPROBS: reply.scores}
+            output.metadata = {CANDIDATE_LOGPROBS_KEY: reply.scores}
             return output
         output = self._output(reply.drawn, bool(config.logprobs), len(prompt))
         if room < asked:

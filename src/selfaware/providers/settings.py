@@ -6,11 +6,9 @@ from inspect_ai.model import ChatMessage, ContentText, GenerateConfig
 from inspect_ai.tool import ToolInfo
 
 from selfaware.errors import UsageError
+from selfaware.modes import CANDIDATES_KEY
 from selfaware.providers.requests import Sampling
 from selfaware.training.chat import Message
-
-CANDIDATES = "selfaware_candidates"
-"""The key of `GenerateConfig.extra_body` that asks for exact scores of a list of replies."""
 
 _REFUSED = (
     "best_of",
@@ -54,7 +52,7 @@ def candidates_of(config: GenerateConfig) -> tuple[str, ...]:
     Raises:
         UsageError: They are not a list of different, non-empty strings.
     """
-    given = (config.extra_body or {}).get(CANDIDATES)
+    given = (config.extra_body or {}).get(CANDIDATES_KEY)
     if given is None:
         return ()
     if (
@@ -64,7 +62,7 @@ def candidates_of(config: GenerateConfig) -> tuple[str, ...]:
         or len(set(given)) < len(given)
     ):
         raise UsageError(
-            f"extra_body[{CANDIDATES!r}] is {given!r:.80}: give a list of different, "
+            f"extra_body[{CANDIDATES_KEY!r}] is {given!r:.80}: give a list of different, "
             "non-empty strings"
         )
     return tuple(given)
