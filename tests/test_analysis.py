@@ -368,11 +368,16 @@ def replies(texts: list[str]) -> Iterator[ModelOutput]:
 
 
 def run(
-    log_dir: Path, name: str, texts: list[str], metadata: dict[str, object] | None = None
+    log_dir: Path,
+    name: str,
+    texts: list[str],
+    metadata: dict[str, object] | None = None,
+    limit: int | None = None,
 ) -> Path:
     (log,) = eval(
         scale_task(load_bank("risk"), metadata),
         model=get_model(f"mockllm/{name}", custom_outputs=replies(texts)),
+        limit=limit,
         log_dir=str(log_dir),
         display="none",
         max_samples=1,
@@ -415,6 +420,12 @@ def test_the_newest_success_counts(tmp_path: Path) -> None:
     frame = read_frame(tmp_path)
     assert set(frame["log"]) == {str(newer)}
     assert sorted(frame["score"]) == pytest.approx([0.3, 0.3, 0.7, 0.7])
+
+
+def test_a_later_try_with_a_limit_does_not_replace_a_whole_log(tmp_path: Path) -> None:
+    whole = run(tmp_path, "one", ["80"])
+    run(tmp_path, "one", ["30"], limit=1)
+    assert set(read_frame(tmp_path)["log"]) == {str(whole)}
 
 
 def mark(file: Path, status: str) -> None:

@@ -58,7 +58,7 @@ def read_frame(log_dir: Path | str, models: Sequence[str] | None = None) -> pd.D
     """All samples of the logs in a folder, one row each, with the columns of `COLUMNS`.
 
     Where a task was run on a model with the same arguments more than once, only the newest
-    successful log counts. A task written with its package name and without are the same task.
+    successful log of the most samples counts. A task written with its package name and without are the same task.
 
     Args:
         log_dir: A folder of Inspect logs; folders within it are read too.
@@ -91,13 +91,21 @@ def read_frame(log_dir: Path | str, models: Sequence[str] | None = None) -> pd.D
 def newest_successes(headers: Mapping[Path, EvalLog]) -> dict[Path, EvalLog]:
     """The newest successful log of every task, model and set of task arguments.
 
+    A log of fewer samples than another (a later try with `--limit`) never counts.
+
     Raises:
         UsageError: A task has no successful log.
     """
     best: dict[tuple[str, str, str], Path] = {}
     failed: dict[tuple[str, str, str], Path] = {}
-    # `created` has whole seconds; among logs of one second the file written last is the newest.
-    for file in sorted(headers, key=lambda f: (headers[f].eval.created, f.stat().st_mtime_ns, f)):
+
+    def rank(file: Path) -> tuple[int, str, int]:
+        header = headers[file]
+        samples = header.results.completed_samples if header.results else 0
+        # `created` has whole seconds; of logs of one second the file written last is the newest.
+        return samples, header.eval.created, file.stat().st_mtime_ns
+
+    for file in sorted(headers, key=rank):
         spec = headers[file].eval
         arguments = json.dumps(spec.task_args, sort_keys=True, default=str)
         runs = best if headers[file].status == "success" else failed
