@@ -58,7 +58,8 @@ def read_frame(log_dir: Path | str, models: Sequence[str] | None = None) -> pd.D
     """All samples of the logs in a folder, one row each, with the columns of `COLUMNS`.
 
     Where a task was run on a model with the same arguments more than once, only the newest
-    successful log of the most samples counts. A task written with its package name and without are the same task.
+    successful log of the most samples counts. A task written with its package name and without are
+    the same task.
 
     Args:
         log_dir: A folder of Inspect logs; folders within it are read too.

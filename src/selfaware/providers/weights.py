@@ -3,6 +3,7 @@
 import hashlib
 import json
 import threading
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -78,6 +79,8 @@ class Base:
         """
         from peft import PeftModel
 
+        # PEFT asks transformers by an older name; no user could mend that.
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
         with self._lock:
             if adapter in self._names:
                 return
