@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from inspect_ai.scorer import Score
 from inspect_ai.solver import TaskState
 
+from selfaware.answers import answer_values
 from selfaware.errors import UsageError
 from selfaware.modes import MODE_KEY, ResolvedMode, exact_scores
 from selfaware.parameters import Unlisted
@@ -48,7 +49,11 @@ def score_replies(
     replies = replies_of(state)
     if isinstance(replies, str):
         return Score.unscored(reason=replies, metadata=_metadata(state, replies_mode(state), 0))
-    readings = [(parse(text, values), weight) for text, weight in replies.weights]
+    exact = replies.mode == "exact"
+    readings = [
+        (Reading("valid", text) if exact and text in values else parse(text, values), weight)
+        for text, weight in replies.weights
+    ]
     return score_readings(state, replies, readings, unlisted)
 
 
@@ -58,7 +63,7 @@ def reads(state: TaskState, kinds: Collection[str]) -> bool:
     Raises:
         UsageError: The sample is not one of this package's tasks.
     """
-    if "kind" not in state.metadata or "values" not in state.metadata:
+    if "kind" not in state.metadata or answer_values(state.metadata) is None:
         raise UsageError(
             f"sample {state.sample_id!r} has no `kind` and `values` in its metadata: "
             "score logs of selfaware tasks with this scorer"
@@ -68,7 +73,7 @@ def reads(state: TaskState, kinds: Collection[str]) -> bool:
 
 def values_of(state: TaskState) -> dict[str, float]:
     """The value (0-1, towards the high pole) of every valid answer to a sample's question."""
-    return {str(answer): float(value) for answer, value in state.metadata["values"].items()}
+    return answer_values(state.metadata) or {}
 
 
 def replies_mode(state: TaskState) -> ResolvedMode:

@@ -4,6 +4,7 @@ from inspect_ai.model import GenerateConfig, Model, ModelOutput, get_model
 from inspect_ai.solver import Generate, Solver, TaskState, solver
 from inspect_ai.util import collect
 
+from selfaware.answers import answer_values
 from selfaware.errors import UsageError
 from selfaware.modes import (
     CANDIDATES_KEY,
@@ -66,7 +67,7 @@ def resolve_mode(mode: Mode, model: Model, state: TaskState) -> ResolvedMode:
     Raises:
         UsageError: `exact` or `logprobs` of a free answer, or `exact` where the provider has none.
     """
-    free = state.metadata.get("kind") == "language" or "values" not in state.metadata
+    free = state.metadata.get("kind") == "language" or answer_values(state.metadata) is None
     supported = getattr(model.api, SUPPORT_ATTRIBUTE, False) is True
     if mode == "auto":
         return "exact" if supported and not free else "sample"
@@ -84,7 +85,7 @@ def resolve_mode(mode: Mode, model: Model, state: TaskState) -> ResolvedMode:
 
 async def _score_candidates(model: Model, state: TaskState) -> ModelOutput:
     """One request that has all valid answers to the sample's question scored."""
-    body = {CANDIDATES_KEY: candidates(state.metadata["values"])}
+    body = {CANDIDATES_KEY: candidates(answer_values(state.metadata) or ())}
     return await model.generate(state.messages, config=GenerateConfig(extra_body=body))
 
 

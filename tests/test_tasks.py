@@ -108,7 +108,7 @@ def test_task_says_where_it_comes_from(tmp_path: Path) -> None:
     assert math.isnan(metrics(log, "scale")["stderr"])
     assert (log.samples or [])[0].metadata.keys() >= {
         "behavior", "question", "paper_id", "kind", "about", "paraphrase", "swapped", "flipped",
-        "framing", "values", "pole",
+        "framing", "pole",
     }  # fmt: skip
 
 

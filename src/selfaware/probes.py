@@ -90,11 +90,12 @@ def whom_about(about: str | Sequence[str]) -> tuple[str, ...]:
 
 def sample_of(prompt: Prompt, pole: str, framing: str) -> Sample:
     """One prompt as a sample; its metadata tells the scorers how to read the answer."""
+    derived = {"text", "values"} if prompt.kind == "scale" else {"text"}
     return Sample(
         id=prompt.id,
         input=framed(prompt.text, framing),
         metadata={
-            **prompt.model_dump(exclude={"text"}),
+            **prompt.model_dump(exclude=derived),
             "framing": framing,
             "pole": pole,
         },

@@ -176,6 +176,11 @@ def load_bank(behavior: str) -> Bank:
         raise UsageError(f"{behavior}.yaml: {place}: {first['msg']}") from error
 
 
+def scale_values(flipped: bool) -> dict[str, float]:
+    """The value (0-1, towards the high pole) of each answer on a scale from 0 to 100."""
+    return {str(n): (100 - n if flipped else n) / 100 for n in range(101)}
+
+
 def speak_about(template: str, about: str) -> str:
     """A template with its person filled in: `self`, a key of `OTHERS`, or any name."""
     other = OTHERS.get(about, about)
@@ -212,7 +217,7 @@ def prompt(bank: Bank, question: Question, about: str, paraphrase: int, twin: bo
         case "choice":
             values = {high: 1.0, low: 0.0}
         case "scale":
-            values = {str(n): (100 - n if twin else n) / 100 for n in range(101)}
+            values = scale_values(twin)
         case "yes_no":
             values = {"yes": 0.0 if twin else 1.0, "no": 1.0 if twin else 0.0}
         case "option":
