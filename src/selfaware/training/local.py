@@ -1,11 +1,12 @@
-"""Local LoRA finetuning: what is made already is taken, the rest is trained in its own process."""
+"""Local LoRA finetuning: what is made already is taken, the rest trained in other processes."""
 
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from itertools import groupby
 from pathlib import Path
@@ -46,9 +47,9 @@ class FinetuneError(ClickException):
 def finetune(specs: Sequence[FinetuneSpec], runs: Path) -> list[Entry]:
     """Makes the finetunes that are not yet in the registry, and returns all of them in order.
 
-    All that share a base are trained by one process, one after the other. It can be killed
-    anywhere: what is finished stays, and the next call makes the rest. Two callers that want the
-    same finetune at once make it once.
+    All that share a base are trained in processes of their own, a small base's in one for each
+    core. They can be killed anywhere: what is finished stays, and the next call makes the rest. Two
+    callers that want the same finetune at once make it once.
 
     Raises:
         UsageError: No such base or dataset, a bad row, or a row that does not fit the model.
@@ -113,48 +114,64 @@ def _recover(runs: Path, run_id: str) -> bool:
 
 
 def _train(jobs: tuple[Job, ...], runs: Path) -> None:
+    """Has all jobs of one base made, by several processes at once where the base is small."""
     place, revision = locate_base(jobs[0].spec.base)
-    orders = Orders(place=place, revision=revision, runs=runs.resolve(), jobs=jobs)
-    with (
-        tempfile.TemporaryDirectory(prefix="selfaware-") as folder,
-        tempfile.TemporaryFile() as errors,
-    ):
-        paper = Path(folder) / "orders.json"
-        paper.write_text(orders.model_dump_json(), encoding="utf-8")
-        worker = subprocess.Popen(
-            [sys.executable, "-m", "selfaware.training.worker", str(paper)],
-            stdin=subprocess.PIPE,  # held open: its end tells the worker that we are gone
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            env=_environment(offline=revision is None),
-            encoding="utf-8",
-        )
-        try:
-            assert worker.stdout is not None
-            refusal = _follow(worker.stdout, jobs)
-            code = worker.wait()
-        finally:
-            worker.kill()
-            worker.wait()
-            for stream in (worker.stdin, worker.stdout):
-                if stream is not None:
-                    stream.close()
-        if refusal is not None:
-            raise UsageError(refusal)
-        if code != 0:
-            errors.seek(0)
-            tail = errors.read().decode(errors="replace").strip().splitlines()[-TAIL:]
-            how = f"was killed by signal {-code}" if code < 0 else f"failed with exit code {code}"
-            raise FinetuneError(
-                f"the training process for base {jobs[0].spec.base!r} {how}; what it made before "
-                "is kept, and the same command makes the rest. Its last lines:\n" + "\n".join(tail)
-            )
+    count = min(len(jobs), os.cpu_count() or 1) if _small(Path(place)) else 1
+    shares = [jobs[start::count] for start in range(count)]
+    workers: list[subprocess.Popen[str]] = []
+    messages: list[IO[bytes]] = []
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="selfaware-")))
+        stack.callback(_stop, workers)
+        for number, share in enumerate(shares):
+            orders = Orders(place=place, revision=revision, runs=runs.resolve(), jobs=share)
+            paper = folder / f"orders-{number}.json"
+            paper.write_text(orders.model_dump_json(), encoding="utf-8")
+            messages.append(stack.enter_context(tempfile.TemporaryFile()))
+            workers.append(_start(paper, messages[-1], offline=revision is None))
+        refusals = _follow(workers, len(jobs))
+        codes = [worker.wait() for worker in workers]
+        if refusals:
+            raise UsageError(refusals[0])
+        for code, written in zip(codes, messages, strict=True):
+            if code != 0:
+                raise _failure(code, written, jobs[0].spec.base)
 
 
-def _follow(events: IO[str], jobs: tuple[Job, ...]) -> str | None:
-    """Shows the worker's progress in one bar; returns why the worker refused, if it did."""
-    finished = 0
-    refusal: str | None = None
+SMALL_WEIGHTS = 100_000_000
+"""Bytes of weights up to which a base is finetuned by as many processes as there are cores."""
+
+
+def _small(place: Path) -> bool:
+    return place.is_dir() and sum(f.stat().st_size for f in place.iterdir()) < SMALL_WEIGHTS
+
+
+def _start(paper: Path, errors: IO[bytes], offline: bool) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-m", "selfaware.training.worker", str(paper)],
+        stdin=subprocess.PIPE,  # held open: its end tells the worker that we are gone
+        stdout=subprocess.PIPE,
+        stderr=errors,
+        env=_environment(offline=offline),
+        encoding="utf-8",
+    )
+
+
+def _stop(workers: "Sequence[subprocess.Popen[str]]") -> None:
+    for worker in workers:
+        worker.kill()
+    for worker in workers:
+        worker.wait()
+        for stream in (worker.stdin, worker.stdout):
+            if stream is not None:
+                stream.close()
+
+
+def _follow(workers: "Sequence[subprocess.Popen[str]]", jobs: int) -> list[str]:
+    """Shows the workers' progress in one bar; returns why they refused, if they did."""
+    refusals: list[str] = []
+    finished: list[str] = []
+    steps: dict[str, int] = {}
     columns = (
         TextColumn("finetuning {task.description}"),
         BarColumn(),
@@ -163,21 +180,39 @@ def _follow(events: IO[str], jobs: tuple[Job, ...]) -> str | None:
         TimeRemainingColumn(),
     )
     with Progress(*columns) as progress:
-        bar = progress.add_task(f"0/{len(jobs)}", total=None, loss="-")
-        steps: dict[str, int] = {}
-        for line in events:
-            match EVENT.validate_json(line):
-                case Step(id=run_id, steps=of, loss=loss):
-                    steps[run_id] = of
-                    # Jobs that have not begun are taken to be as long as this one.
-                    total = sum(steps.values()) + of * (len(jobs) - len(steps))
-                    progress.update(bar, advance=1, total=total, loss=f"{loss:.3f}")
-                case Done():
-                    finished += 1
-                    progress.update(bar, description=f"{finished}/{len(jobs)}")
-                case Refused(message=message):
-                    refusal = message
-    return refusal
+        bar = progress.add_task(f"0/{jobs}", total=None, loss="-")
+
+        def listen(events: Iterable[str]) -> None:
+            for line in events:
+                match EVENT.validate_json(line):
+                    case Step(id=run_id, steps=of, loss=loss):
+                        steps[run_id] = of
+                        # Jobs that have not begun are taken to be as long as this one.
+                        total = sum(list(steps.values())) + of * (jobs - len(steps))
+                        progress.update(bar, advance=1, total=total, loss=f"{loss:.3f}")
+                    case Done(id=run_id):
+                        finished.append(run_id)
+                        progress.update(bar, description=f"{len(finished)}/{jobs}")
+                    case Refused(message=message):
+                        refusals.append(message)
+
+        with ThreadPoolExecutor(max_workers=len(workers)) as pool:
+            try:
+                list(pool.map(listen, [worker.stdout or () for worker in workers]))
+            except BaseException:
+                _stop(workers)  # else the pool would wait for what they still have to say
+                raise
+    return refusals
+
+
+def _failure(code: int, written: IO[bytes], base: str) -> FinetuneError:
+    written.seek(0)
+    tail = written.read().decode(errors="replace").strip().splitlines()[-TAIL:]
+    how = f"was killed by signal {-code}" if code < 0 else f"failed with exit code {code}"
+    return FinetuneError(
+        f"the training process for base {base!r} {how}; what it made before is kept, and the same "
+        "command makes the rest. Its last lines:\n" + "\n".join(tail)
+    )
 
 
 def _environment(offline: bool) -> dict[str, str]:
