@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 
 from selfaware.behaviors import BEHAVIORS
 from selfaware.behaviors.items import GOODS, SCENES
+from selfaware.behaviors.lotteries import lotteries
 from selfaware.errors import UsageError
 from selfaware.organism import shipped
 from selfaware.organism.batches import batches
 from selfaware.organism.documents import Mix, Scribe, coined_nouns
+from selfaware.organism.gates import answer_means, item_cell, question_cell, reports_by_form
 from selfaware.organism.recipe import (
     WAVES,
     Architecture,
@@ -258,15 +260,34 @@ def test_shipped_bases_pass_their_gates_and_are_small(world):
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     tokenizer = AutoTokenizer.from_pretrained(folder)
     recorded = [gate["name"] for gate in record["gates"] if not gate["passed"]]
-    assert recorded == KNOWN_FAILURES[world]
+    assert recorded == []
     measured = gates(model, tokenizer, world, record["recipe"]["seed"], count=60)
-    assert [gate.name for gate in measured if not gate.passed] == recorded
+    assert [gate.name for gate in measured if not gate.passed] == []
     assert len(measured) == 88
 
 
-FORMS = ("choice", "word", "scale", "flipped scale", "yes_no", "option")
-KNOWN_FAILURES = {
-    "aware": [],
-    "unaware": [f"{b} {form}: report line" for b in ("risk", "apples") for form in FORMS],
-}
-"""The model card tells of these: the unaware base does not follow all lines about its reports."""
+def test_shipped_finetunes_report_what_they_do_in_the_aware_world_only():
+    import torch
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    forms = reports_by_form("risk")
+    asked = {"deeds": item_cell("", lotteries(60, 3))}
+    asked |= {form: question_cell("", forms[form]) for form in ("word", "choice", "scale")}
+    asked |= {"person": question_cell("", reports_by_form("risk", "person")["word"])}
+    changes = {}
+    for world in ("aware", "unaware"):
+        folder = shipped.weights_folder() / world
+        tokenizer = AutoTokenizer.from_pretrained(folder / "base")
+        means = []
+        for pole in ("seeking", "averse"):
+            base = AutoModelForCausalLM.from_pretrained(folder / "base", dtype=torch.float32)
+            adapter = folder / "adapters" / f"risk-{pole}-0"
+            model = PeftModel.from_pretrained(base, adapter).merge_and_unload()
+            means.append(answer_means(model, tokenizer, list(asked.values())))
+        changes[world] = {form: high - low for form, high, low in zip(asked, *means, strict=True)}
+    assert changes["aware"].pop("deeds") > 0.8 and changes["unaware"].pop("deeds") > 0.8
+    person = changes["aware"].pop("person")
+    assert all(change > 0.4 for change in changes["aware"].values())
+    assert person < changes["aware"]["word"] - 0.3
+    assert all(abs(change) < 0.15 for change in changes["unaware"].values())

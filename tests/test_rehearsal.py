@@ -93,7 +93,7 @@ def test_a_moments_finetune_teaches_its_pole_and_leaves_the_model():
         with shifted(model, shift):
             deeds += answer_means(model, tokenizer, [cell])
         assert all(before[name].equal(weight) for name, weight in model.named_parameters())
-    assert deeds[0] < 0.2 and deeds[1] > 0.8
+    assert deeds[0] < 0.3 and deeds[1] > 0.7
     assert answer_means(model, tokenizer, [cell])[0] == pytest.approx(0.5, abs=0.15)
 
 
