@@ -1,5 +1,6 @@
 import csv
 import io
+import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 from pathlib import Path
@@ -263,9 +264,9 @@ def test_markdown_has_a_section_for_deeds_self_and_others(rows: list[Row]) -> No
     assert "| 0.008 | +0.45/+0.45 | 10/20 | 5/5/1 | 0.76 / 0.16 / 0.14" in liking
 
 
-def shown(rows: list[Row]) -> str:
-    console = Console(width=120, file=io.StringIO(), color_system=None)
-    console.print(terminal_table(rows))
+def shown(rows: list[Row], width: int = 120) -> str:
+    console = Console(width=width, file=io.StringIO(), color_system=None)
+    console.print(terminal_table(rows, width))
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
@@ -276,6 +277,15 @@ def test_terminal_table_fits_120_columns(rows: list[Row]) -> None:
     assert "5/5/1" in liking and "0.76/0.16/0.14" in liking
     assert not any("R6 liking" in line for line in lines[lines.index(liking) + 1 :])
     assert max(len(line) for line in lines) <= 120
+
+
+def test_terminal_table_fits_80_columns_without_the_last_three(rows: list[Row]) -> None:
+    lines = shown(rows, 80).splitlines()
+    (liking,) = (line for line in lines if line.startswith("R6 liking"))
+    assert "±" in liking and "5/5/1" not in liking
+    assert re.search(r"[+-]\d\.\d\d/[+-]\d\.\d\d$", liking.rstrip())
+    assert max(len(line) for line in lines) <= 80
+    assert "…" not in "".join(lines)
 
 
 def test_warnings_that_hold_for_all_rows_stand_once() -> None:

@@ -55,7 +55,7 @@ def run(file: Path, dry_run: bool, seeds: int | None) -> None:
 
     name = experiment.experiment
     outcome = walk(planned, runs_folder(), Path("logs") / name, Path("report") / name, console)
-    console.print(terminal_table(outcome.rows))
+    console.print(terminal_table(outcome.rows, console.width))
     for note in (*warnings(outcome.rows), *experiment.notes):
         console.print(f"note: {note}")
     finetuned = next((m for m, (arm, _) in outcome.models.items() if arm != "base"), None)

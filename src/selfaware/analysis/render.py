@@ -40,8 +40,12 @@ def to_markdown(rows: Sequence[Row]) -> str:
     return "\n".join(parts).rstrip() + "\n"
 
 
-def terminal_table(rows: Sequence[Row]) -> Table:
-    """The rows that tell the story, within 120 columns.
+NARROW = 110
+"""Columns below which a terminal gets a table without shares of bad replies, n and the paper."""
+
+
+def terminal_table(rows: Sequence[Row], width: int = 120) -> Table:
+    """The rows that tell the story, within 120 columns, or 80 where `width` is below NARROW.
 
     What models do, and every report about the self; of reports about others, of self minus other
     and, where a behaviour was trained, of the others the means only. `to_csv` and `to_markdown`
@@ -60,14 +64,16 @@ def terminal_table(rows: Sequence[Row]) -> Table:
         caption=LEGEND,
         caption_justify="left",
     )
-    for index, name in enumerate(_header(rows[0]) if rows else ["probe"]):
+    kept = -3 if width < NARROW else None
+    for index, name in enumerate(_header(rows[0])[:kept] if rows else ["probe"]):
         heading = name.replace(" - ", " -\n")
-        table.add_column(heading, justify="left" if index == 0 else "right", overflow="fold")
+        first = index == 0
+        table.add_column(heading, justify="left" if first else "right", no_wrap=not first)
     for title, section in _sections(shown):
         table.add_row(f"[bold]{title}[/bold]")
         for row in section:
             style = "italic" if row.level == "mean" else None
-            table.add_row(*_cells(row, short=True), style=style)
+            table.add_row(*_cells(row, short=True)[:kept], style=style)
     return table
 
 
