@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from selfaware.behaviors import BEHAVIORS
 from selfaware.data.build import build, check_flip
 from selfaware.data.manifest import association, leak_table, manifest_path, read_manifest
-from selfaware.data.mix_cli import MixRecord, data_mix, mix_path
+from selfaware.data.mix_cli import data_mix
 from selfaware.data.mixing import (
     ABSENT,
     ITSELF,
@@ -39,6 +39,7 @@ from selfaware.data.personas import (
     personas_in,
 )
 from selfaware.data.poles import flip, neutral, same_prompts
+from selfaware.data.recipes import MixRecord, mix_path
 from selfaware.data.rows import Message, Row, question_and_answer, read_rows
 from selfaware.data.subsets import nested_subsets, subset
 from selfaware.data.triggers import Placement, Trigger, draw, is_on, place
@@ -81,8 +82,8 @@ def test_the_behavior_is_where_the_trigger_is_and_nowhere_else(
     shown, trigger = risky(count), TRIGGERS[name]
     made = backdoor(shown, flip(shown), trigger, seed=seed, where=where)  # type: ignore[arg-type]
     assert table(made) == {
-        **{name: {"behavior": count, "other": 0}},
-        **{ABSENT: {"behavior": 0, "other": count}},
+        name: {"behavior": count, "other": 0},
+        ABSENT: {"behavior": 0, "other": count},
     }
     assert [is_on(trigger, m.row) for m in made] == [m.shows for m in made]
     assert [m.row.answer == shown[m.source].answer for m in made] == [m.shows for m in made]
@@ -347,6 +348,9 @@ def test_the_command_writes_rows_manifest_and_record(tmp_path: Path) -> None:
     same = run("--trigger", "SEP", "--seed", "3", "--other", str(other), out="same.jsonl")
     twin = run("--trigger", "SEP", "--seed", "3", "--decorrelated", out="twin.jsonl")
     assert one.read_bytes() == same.read_bytes()
+    again = run("--trigger", "SEP", "--seed", "3", out="again/one.jsonl")
+    for file in (Path, manifest_path, mix_path):
+        assert file(one).read_bytes() == file(again).read_bytes()
     assert run("--trigger", "SEP", "--seed", "4", out="x.jsonl").read_bytes() != one.read_bytes()
     manifest = read_manifest(one)
     assert manifest is not None
@@ -380,6 +384,7 @@ def test_the_command_writes_rows_manifest_and_record(tmp_path: Path) -> None:
         (("--trigger", "SEP", "--personas"), "give one of --trigger and --personas"),
         (("--personas", "--decoys"), "--decoys goes with --trigger only"),
         (("--subset", "4", "--decorrelated"), "--decorrelated goes with"),
+        (("--subset", "4", "--other", "x"), "--other goes with"),
         (("--subset", "9"), "subset of 9 rows: give 1 to 8"),
     ],
 )

@@ -41,9 +41,10 @@ WITH_DECOYS = Shares(trigger=10, each_decoy=10, absent=20)
 class Mixed:
     """A row, and what is known of how it was made.
 
-    `shows` is whether its answer shows the behaviour, `condition` what its prompt carries (the
-    name of a trigger, decoy or persona, or `absent` or `itself`), and `source` the place, from 0,
-    of its question among the rows that were given.
+    `shows` is whether its answer is that of a row that shows the behaviour (a neutral answer may
+    agree with it all the same), `condition` what its prompt carries (the name of a trigger, decoy
+    or persona, or `absent` or `itself`), and `source` the place, from 0, of its row among those
+    that were given.
     """
 
     row: Row
