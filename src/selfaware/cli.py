@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from selfaware import __version__
+from selfaware.data.mix_cli import data_mix
 from selfaware.errors import UsageError
 
 if TYPE_CHECKING:
@@ -98,6 +99,9 @@ def data_build(behavior: str, pole: str, rows: int, seed: int, out: Path) -> Non
     manifest = build(behavior, pole, rows, seed, out)
     click.echo(f"wrote {out}: {manifest.rows} rows, sha256 {manifest.sha256}")
     click.echo(f"wrote {manifest_path(out)}")
+
+
+data.add_command(data_mix)
 
 
 @main.group()
