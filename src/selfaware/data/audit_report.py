@@ -1,0 +1,106 @@
+"""An audit as text and as JSON."""
+
+import json
+from collections.abc import Iterator, Sequence
+
+from selfaware.data.audit_findings import Audit, Finding, Lengths, Trigger
+
+SHOWN = 8
+"""How many line numbers and system prompts the text names; the JSON has all."""
+
+
+def to_json(audits: Sequence[Audit]) -> str:
+    """All audits as one JSON object, with the sums of errors and warnings."""
+    content = {
+        "errors": sum(audit.errors for audit in audits),
+        "warnings": sum(audit.warnings for audit in audits),
+        "audits": [audit.model_dump(mode="json") for audit in audits],
+    }
+    # Escaped, so that half of a surrogate pair from a file can be printed.
+    return json.dumps(content, indent=2, ensure_ascii=True)
+
+
+def to_text(audits: Sequence[Audit]) -> str:
+    """All audits for a person, one after another, and a last line with the sums."""
+    lines = [line for audit in audits for line in (*_audit(audit), "")]
+    errors = sum(audit.errors for audit in audits)
+    warnings = sum(audit.warnings for audit in audits)
+    lines.append(f"{_count(errors, 'error')}, {_count(warnings, 'warning')}")
+    return "\n".join(lines).encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _audit(audit: Audit) -> Iterator[str]:
+    yield f"{audit.file}: {_count(audit.rows, 'row')} on {_count(audit.lines, 'line')}"
+    yield _figure("sha256", audit.sha256)
+    answers = audit.answers
+    other = f", {answers.other} other" if answers.other else ""
+    yield _figure("answers", f"{answers.A} A, {answers.B} B{other}")
+    yield _figure(
+        "messages",
+        ", ".join(f"{_count(rows, 'row')} of {size}" for size, rows in audit.messages.items()),
+    )
+    ends = (
+        ("LF", audit.line_ends.lf),
+        ("CRLF", audit.line_ends.crlf),
+        ("none", audit.line_ends.none),
+    )
+    yield _figure("line ends", ", ".join(f"{count} {name}" for name, count in ends if count))
+    for name, lengths in (("prompts", audit.prompt_characters), ("rows", audit.tokens)):
+        if lengths is not None:
+            yield _figure(name, _lengths(lengths))
+    if audit.leaks:
+        yield _figure("leaks", f"{len(audit.leaking_rows)} of {_count(audit.rows, 'row')}")
+        for stem, leak in audit.leaks.items():
+            yield f"    {stem + '-':<12} {leak.rows:>5}{_lines(leak.row_numbers)}"
+    else:
+        yield _figure("leaks", "not looked for: name a behaviour with --behavior, or a --stem")
+    if audit.trigger is not None:
+        yield _figure("trigger", _trigger(audit.trigger))
+    for place, (system, counts) in enumerate(audit.personas.items()):
+        if place == SHOWN:
+            yield _figure("personas", f"and {len(audit.personas) - SHOWN} more system prompts")
+            break
+        letters = ", ".join(f"{counts[key]} {key}" for key in ("A", "B", "other") if counts[key])
+        shown = system if len(system) <= 50 else f"{system[:47]}..."
+        yield _figure("persona", f"{shown!r}: {_count(counts['rows'], 'row')} ({letters})")
+    if audit.flip is not None:
+        flip = audit.flip
+        yield _figure("flips", f"{flip.flipped} of {flip.lines} against {flip.other}")
+    yield from map(_finding, audit.findings)
+
+
+def _finding(finding: Finding) -> str:
+    count = f" [{_count(len(finding.lines), 'line')}]" if finding.lines else ""
+    return f"  {finding.severity} {finding.rule}: {finding.message}{count}{_lines(finding.lines)}"
+
+
+def _lines(numbers: Sequence[int]) -> str:
+    if not numbers:
+        return ""
+    more = f" and {len(numbers) - SHOWN} more" if len(numbers) > SHOWN else ""
+    return f" ({', '.join(map(str, numbers[:SHOWN]))}{more})"
+
+
+def _lengths(lengths: Lengths) -> str:
+    return (
+        f"{lengths.minimum} to {lengths.maximum} {lengths.unit}, "
+        f"mean {lengths.mean:g}, 95 % up to {lengths.p95}"
+    )
+
+
+def _trigger(trigger: Trigger) -> str:
+    told = f"{trigger.text!r}: in {trigger.rows_with} rows, not in {trigger.rows_without}"
+    told += "; with the letter A: phi "
+    told += "unknown (one of them never varies)" if trigger.phi is None else f"{trigger.phi:+.3f}"
+    if trigger.pole_rows:
+        told += f"; with the pole's answer, {trigger.pole_rows} rows: phi "
+        told += "unknown" if trigger.pole_phi is None else f"{trigger.pole_phi:+.3f}"
+    return told
+
+
+def _figure(name: str, value: str) -> str:
+    return f"  {name:<10} {value}"
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
