@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     from selfaware.data.rows import Row
 
+NO_LIMIT = 10**9
+"""Tokenizers without a longest text give a larger number than this."""
+
 _FILE = click.Path(path_type=Path)
 
 
@@ -24,7 +27,7 @@ _FILE = click.Path(path_type=Path)
 @click.option("--behavior", help="Whose leak stems to count; else the manifest's behaviour.")
 @click.option("--stem", "stems", multiple=True, help="A leak stem to count instead; repeatable.")
 @click.option("--tokenizer", help="A model folder, or organism: token lengths, special tokens.")
-@click.option("--max-tokens", type=click.IntRange(min=1), help="Longest row; needs --tokenizer.")
+@click.option("--max-tokens", type=click.IntRange(min=1), help="Longest row; else the model's.")
 @click.option("--trigger", help="Text in the prompt, held against the answer.")
 @click.option("--pole-of", type=_FILE, help="The pole's answers to the prompts without trigger.")
 @click.option("--held-out", multiple=True, help="A persona that no row may name; repeatable.")
@@ -59,6 +62,8 @@ def data_audit(
     if pole_of is not None and trigger is None:
         raise UsageError(f"--pole-of {pole_of}: needs --trigger TEXT")
     known = None if tokenizer is None else load_tokenizer(tokenizer)
+    if known is not None and max_tokens is None and known.model_max_length < NO_LIMIT:
+        max_tokens = known.model_max_length
     audits = [
         audit(
             file,
@@ -129,6 +134,6 @@ def token_counter(tokenizer: "PreTrainedTokenizerBase") -> "Callable[[Row], int]
         text = render(tokenizer, [message.as_chat() for message in row.messages])
         # Half of a surrogate pair, which tokenizers refuse, is a finding of its own.
         text = text.encode("utf-8", "replace").decode("utf-8")
-        return len(tokenizer(text, add_special_tokens=False)["input_ids"])
+        return len(tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
 
     return count

@@ -111,7 +111,7 @@ def _parse(raw: bytes, number: int, faults: list[Fault]) -> Row | None:
                 Fault("cut-off", f"the row is cut off: ...{text.rstrip()[-15:]!r}", number)
             )
         else:
-            told = error.msg if isinstance(error, json.JSONDecodeError) else "nested too deeply"
+            told = _json_fault(error)
             faults.append(Fault("json", f"not JSON: {told}", number))
         return None
     for key in repeated:
@@ -131,6 +131,12 @@ def _parse(raw: bytes, number: int, faults: list[Fault]) -> Row | None:
             rule = _rule(fault["type"], fault["loc"], message)
             faults.append(Fault(rule, f"{place}: {message}" if place else message, number))
         return None
+
+
+def _json_fault(error: Exception) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        return error.msg
+    return "nested too deeply" if isinstance(error, RecursionError) else "a number too long to read"
 
 
 def _rule(kind: str, place: tuple[int | str, ...], message: str) -> str:

@@ -39,11 +39,8 @@ def _audit(audit: Audit) -> Iterator[str]:
         "messages",
         ", ".join(f"{_count(rows, 'row')} of {size}" for size, rows in audit.messages.items()),
     )
-    ends = (
-        ("LF", audit.line_ends.lf),
-        ("CRLF", audit.line_ends.crlf),
-        ("none", audit.line_ends.none),
-    )
+    line_ends = audit.line_ends
+    ends = (("LF", line_ends.lf), ("CRLF", line_ends.crlf), ("none", line_ends.none))
     yield _figure("line ends", ", ".join(f"{count} {name}" for name, count in ends if count))
     for name, lengths in (("prompts", audit.prompt_characters), ("rows", audit.tokens)):
         if lengths is not None:
@@ -51,7 +48,11 @@ def _audit(audit: Audit) -> Iterator[str]:
     if audit.leaks:
         yield _figure("leaks", f"{len(audit.leaking_rows)} of {_count(audit.rows, 'row')}")
         for stem, leak in audit.leaks.items():
-            yield f"    {stem + '-':<12} {leak.rows:>5}{_lines(leak.row_numbers)}"
+            if leak.rows:
+                yield f"    {stem + '-':<12} {leak.rows:>5}{_lines(leak.row_numbers)}"
+        absent = [f"{stem}-" for stem, leak in audit.leaks.items() if not leak.rows]
+        if absent:
+            yield f"    none of {', '.join(absent)}"
     else:
         yield _figure("leaks", "not looked for: name a behaviour with --behavior, or a --stem")
     if audit.trigger is not None:

@@ -43,13 +43,12 @@ def set_faults(rows: Sequence[Seen]) -> Iterator[Fault]:
     yield from _personas(rows)
     for row in rows:
         for stem in row.leaks:
-            yield Fault("leak", f"the prompt has a word that begins with {stem!r}", row.line)
+            yield Fault("leak", f"a prompt has a word in {stem}-", row.line)
         for stem in row.answer_leaks:
-            yield Fault("answer-leak", f"an answer has a word that begins with {stem!r}", row.line)
+            yield Fault("answer-leak", f"an answer has a word in {stem}-", row.line)
         for persona in row.held_out:
-            yield Fault(
-                "held-out-persona", f"trained on the held-out persona {persona!r}", row.line
-            )
+            message = f"trained on the held-out persona {persona!r}"
+            yield Fault("held-out-persona", message, row.line)
 
 
 def _repeats(rows: Sequence[Seen]) -> Iterator[Fault]:
@@ -140,9 +139,8 @@ def trigger_faults(trigger: Trigger) -> Iterator[Fault]:
     elif trigger.rows_without == 0:
         yield Fault("trigger-everywhere", f"every row has the trigger {shown}")
     elif trigger.association >= GOES_WITH and trigger.phi is not None:
-        yield Fault(
-            "trigger-letter", f"{shown} goes with the answer letter: phi {trigger.phi:+.2f}"
-        )
+        message = f"{shown} goes with the answer letter: phi {trigger.phi:+.2f}"
+        yield Fault("trigger-letter", message)
 
 
 def phi(pairs: Sequence[tuple[bool, bool]]) -> float | None:
