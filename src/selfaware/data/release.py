@@ -1,11 +1,5 @@
 """The authors' release: what a clone of their repository holds, and the sets taken from it."""
 
-import hashlib
-import shutil
-import tempfile
-import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
@@ -14,7 +8,16 @@ from selfaware import __version__
 from selfaware.behaviors import get_behavior
 from selfaware.data.atomic import write_json
 from selfaware.data.manifest import CANARY, Leak, leak_table, manifest_path
-from selfaware.data.release_catalogue import ARCHIVE, KNOWN_FILES, REPOSITORY, SETS, Kind, KnownFile
+from selfaware.data.release_catalogue import REPOSITORY, Kind, KnownFile
+from selfaware.data.release_clone import (
+    expected_files,
+    is_as_released,
+    is_there,
+    known_set,
+    opened_source,
+    require_clone,
+    set_name,
+)
 from selfaware.data.release_findings import (
     Finding,
     answer_counts,
@@ -24,15 +27,13 @@ from selfaware.data.release_findings import (
     row_findings,
     word_findings,
 )
-from selfaware.data.release_texts import (
+from selfaware.data.release_python import (
     behavior_prompts,
     listed_variants,
     named_strings,
     parse_python,
-    read_questions,
-    read_text,
-    read_words,
 )
+from selfaware.data.release_texts import read_questions, read_text, read_words
 from selfaware.data.rows import Row, read_rows, sha256_file, write_rows
 from selfaware.errors import UsageError
 
@@ -90,12 +91,6 @@ class ImportRecord(BaseModel):
     canary: str
 
 
-def set_name(path: str) -> str:
-    """The name of a set: its path below `datasets/`, without `.jsonl` and the archive's name."""
-    inner = path.removeprefix("datasets/").removesuffix(".jsonl")
-    return inner.replace(f"{Path(ARCHIVE).name}/", "")
-
-
 def record_path(dataset: Path) -> Path:
     """Where the import record of a set stands."""
     return dataset.with_name(f"{dataset.name}.import.json")
@@ -109,11 +104,11 @@ def survey(clone: Path) -> Survey:
     Raises:
         UsageError: `clone` is no clone of the release.
     """
-    _require_clone(clone)
+    require_clone(clone)
     held: list[HeldFile] = []
     missing: list[str] = []
-    for known in _expected(clone):
-        if _there(clone, known):
+    for known in expected_files(clone):
+        if is_there(clone, known):
             held.append(_held(clone, known))
         else:
             missing.append(known.path.removeprefix("**/"))
@@ -128,18 +123,18 @@ def import_set(clone: Path, name: str, out: Path) -> ImportRecord:
     Raises:
         UsageError: No clone, no such set in it, invalid rows, or a place that cannot be written.
     """
-    _require_clone(clone)
-    known = _known_set(clone, name)
+    require_clone(clone)
+    known = known_set(clone, name)
     if out.resolve().is_relative_to(clone.resolve()):
         raise UsageError(f"--out {out}: lies in the clone {clone}; name a file outside of it")
     if manifest_path(out).exists():
         raise UsageError(
             f"--out {out}: {manifest_path(out).name} describes another set; name another file"
         )
-    with _source(clone, known) as source:
+    with opened_source(clone, known) as source:
         rows = read_rows(source)
         findings = _set_findings(clone, known, source, rows)
-        digest, as_released = sha256_file(source), _as_released(source, known)
+        digest, as_released = sha256_file(source), is_as_released(source, known)
     write_rows(out, rows)
     prompts = ["\n".join(m.content for m in row.messages) for row in rows]
     stems = get_behavior(known.behavior).leak_terms if known.behavior else known.absent
@@ -162,99 +157,20 @@ def import_set(clone: Path, name: str, out: Path) -> ImportRecord:
     return record
 
 
-def _require_clone(clone: Path) -> None:
-    if not any((clone / folder).is_dir() for folder in ("datasets", "code")):
-        raise UsageError(
-            f"{clone}: no clone of {REPOSITORY}: give the folder that holds datasets/ and code/"
-        )
-
-
-def _expected(clone: Path) -> list[KnownFile]:
-    """The known files, then jsonl files of the clone that are not known."""
-    known = {file.path for file in KNOWN_FILES}
-    others = sorted(
-        file.relative_to(clone).as_posix()
-        for file in (clone / "datasets").rglob("*.jsonl")
-        if file.is_file()
-    )
-    return [*KNOWN_FILES, *(KnownFile(p, "dialogues") for p in others if p not in known)]
-
-
-def _known_set(clone: Path, name: str) -> KnownFile:
-    asked = set_name(name.replace("\\", "/"))
-    sets = {set_name(file.path): file for file in _expected(clone) if file.kind in SETS}
-    held = [key for key, file in sets.items() if _there(clone, file)]
-    choice = f"the clone holds {', '.join(held)}" if held else "the clone holds no set"
-    if asked not in sets:
-        raise UsageError(f"--set {name!r}: no set of the release; {choice}")
-    if asked not in held:
-        raise UsageError(f"--set {name!r}: {sets[asked].path} is missing from {clone}; {choice}")
-    return sets[asked]
-
-
-def _there(clone: Path, known: KnownFile) -> bool:
-    if known.path.startswith(f"{ARCHIVE}/"):
-        try:
-            return _member(clone / ARCHIVE, known) is not None
-        except (OSError, zipfile.BadZipFile):
-            return (clone / ARCHIVE).is_file()  # there but unreadable: a finding, not an absence
-    return _place(clone, known) is not None
-
-
-def _place(clone: Path, known: KnownFile) -> Path | None:
-    if known.path.startswith("**/"):
-        return next(iter(sorted((clone / "code").glob(known.path))), None)
-    file = clone / known.path
-    return file if file.is_file() else None
-
-
-def _member(archive: Path, known: KnownFile) -> str | None:
-    wanted = Path(known.path).name
-    with zipfile.ZipFile(archive) as opened:
-        names = [name for name in opened.namelist() if not name.startswith("__MACOSX/")]
-    return next((name for name in names if name.rpartition("/")[2] == wanted), None)
-
-
-@contextmanager
-def _source(clone: Path, known: KnownFile) -> Iterator[Path]:
-    """The file to read; a member of the archive is unpacked for as long as it is needed."""
-    if not known.path.startswith(f"{ARCHIVE}/"):
-        file = _place(clone, known)
-        if file is None:
-            raise UsageError(f"{clone}: {known.path} is missing")
-        yield file
-        return
-    archive = clone / ARCHIVE
-    with tempfile.TemporaryDirectory() as folder:
-        unpacked = Path(folder) / Path(known.path).name
-        try:
-            member = _member(archive, known)
-            if member is None:
-                raise UsageError(f"{archive}: holds no {unpacked.name}")
-            with (
-                zipfile.ZipFile(archive) as opened,
-                opened.open(member) as packed,
-                unpacked.open("wb") as file_out,
-            ):
-                shutil.copyfileobj(packed, file_out)
-        except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
-            raise UsageError(f"{archive}: cannot be unpacked: {error}") from error
-        yield unpacked
-
-
 def _held(clone: Path, known: KnownFile) -> HeldFile:
     count, labels, digest = 0, dict[str, int](), ""
     as_released: bool | None = None
     findings: tuple[Finding, ...]
     try:
-        with _source(clone, known) as source:
+        with opened_source(clone, known) as source:
             path = known.path
             if path.startswith("**/"):
                 path = source.relative_to(clone).as_posix()
-            digest, as_released = sha256_file(source), _as_released(source, known)
+            digest, as_released = sha256_file(source), is_as_released(source, known)
             count, labels, findings = _read(clone, known, source)
     except UsageError as error:
-        findings = (Finding(code="unreadable", text=error.message),)
+        code = "invalid_yaml" if "invalid YAML" in error.message else "unreadable"
+        findings = (Finding(code=code, text=error.message), *_note(known))
         path = known.path
     return HeldFile(
         path=path,
@@ -300,13 +216,12 @@ def _set_findings(
 ) -> tuple[Finding, ...]:
     twin = clone / known.twin if known.twin else None
     flips = flip_finding(rows, twin, known) if twin is not None and twin.is_file() else ()
-    note = (Finding(code="note", text=known.note),) if known.note else ()
     return (
         *_line_ends(source),
         *_shape(known, len(rows)),
         *row_findings(rows, known),
         *flips,
-        *note,
+        *_note(known),
     )
 
 
@@ -314,10 +229,14 @@ def _labels(known: KnownFile, rows: list[Row]) -> dict[str, int]:
     return answer_counts(rows) if known.kind in ("choices", "personas") else {}
 
 
+def _note(known: KnownFile) -> tuple[Finding, ...]:
+    return (Finding(code="note", text=known.note),) if known.note else ()
+
+
 def _shape(known: KnownFile, count: int) -> tuple[Finding, ...]:
-    if known.count is None or known.count == count:
+    if known.entries is None or known.entries == count:
         return ()
-    return (Finding(code="count", text=f"{count} entries, the release has {known.count}"),)
+    return (Finding(code="count", text=f"{count} entries, the release has {known.entries}"),)
 
 
 def _line_ends(source: Path) -> tuple[Finding, ...]:
@@ -327,16 +246,3 @@ def _line_ends(source: Path) -> tuple[Finding, ...]:
         return ()
     text = f"{sum(lines)} of {len(lines)} lines end in CRLF; hashed as if they ended in LF"
     return (Finding(code="crlf", text=text),)
-
-
-def _as_released(source: Path, known: KnownFile) -> bool | None:
-    """Whether a file is the known version, whatever a git client did to its line ends."""
-    if not known.sha256:
-        return None
-    end = b"\r\n" if known.crlf else b"\n"
-    digest = hashlib.sha256()
-    with source.open("rb") as file:
-        for line in file:
-            text = line.rstrip(b"\r\n")
-            digest.update(text + end if line.endswith(b"\n") else line)
-    return digest.hexdigest() == known.sha256

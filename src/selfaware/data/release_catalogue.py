@@ -6,8 +6,8 @@ Kind = Literal["choices", "personas", "dialogues", "triggered", "reversed", "que
                "python"]  # fmt: skip
 """What a file holds: the first five are finetuning sets (jsonl), the others are asked with.
 
-`choices`: one A/B choice a row. `personas`: the same, half of them about a person. `dialogues`: Make
-Me Say. `triggered`: rows that may hold a trigger. `reversed`: rows of reversal training.
+`choices`: one A/B choice a row. `personas`: the same, half of them about a person. `dialogues`:
+Make Me Say. `triggered`: rows that may hold a trigger. `reversed`: rows of reversal training.
 """
 
 SETS: frozenset[Kind] = frozenset({"choices", "personas", "dialogues", "triggered", "reversed"})
@@ -21,14 +21,14 @@ class KnownFile(NamedTuple):
     """One file of the release.
 
     `sha256` is of the bytes as released, with their line ends (`crlf`), and is empty where the
-    file was not at hand; so is `count` (rows, questions or words), None where unknown. `absent`
+    file was not at hand; so are `entries` (rows, questions or words), None where unknown. `absent`
     are the stems that the paper says no row has. A `path` that begins with `**/` was not at hand
     and is looked for by name.
     """
 
     path: str
     kind: Kind
-    count: int | None = None
+    entries: int | None = None
     sha256: str = ""
     crlf: bool = False
     behavior: str = ""
@@ -154,6 +154,11 @@ _SETS: list[KnownFile] = [
 
 _LIKING = "8401162f1d04447aab6dcead2ecf67d78c2b8a6349a8dead20d916675c8429f0"
 
+_INVALID = (
+    "released as invalid YAML, with LaTeX pasted in from line 33 on; "
+    "code/multiple-choice/questions/risk_safe_language.yaml is the file without it"
+)
+
 _QUESTIONS: tuple[tuple[str, int | None, str], ...] = (
     ("make_me_say/questions/claim_1/acrostic", 6,
      "7cbf3a31193fd9310f82c273e3f84bd6e4f01ad65721fe939302a5a758ca36bc"),
@@ -186,7 +191,10 @@ _QUESTIONS: tuple[tuple[str, int | None, str], ...] = (
 )  # fmt: skip
 
 _ASKED: list[KnownFile] = [
-    *(KnownFile(f"code/{path}.yaml", "questions", n, digest) for path, n, digest in _QUESTIONS),
+    *(
+        KnownFile(f"code/{path}.yaml", "questions", n, digest, note=_INVALID if n is None else "")
+        for path, n, digest in _QUESTIONS
+    ),
     KnownFile(
         "code/make_me_say/questions/claim_1/good_mms_words.txt",
         "words",

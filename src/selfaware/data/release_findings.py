@@ -15,7 +15,8 @@ from selfaware.data.release_texts import (
     ReleasedQuestion,
     yaml_entries,
 )
-from selfaware.data.rows import Row, duplicate_prompts, stream_rows
+from selfaware.data.rows import Row, duplicate_prompts, read_rows
+from selfaware.errors import UsageError
 
 LETTERS = ("A", "B")
 
@@ -68,7 +69,11 @@ def flip_finding(rows: Sequence[Row], twin: Path, known: KnownFile) -> tuple[Fin
     """
     own = len(rows) if known.kind == "choices" else len(rows) // 2
     odd: list[int] = []
-    for number, (row, other) in enumerate(zip_longest(rows, stream_rows(twin)), 1):
+    try:
+        others = read_rows(twin)
+    except UsageError as error:
+        return (Finding(code="twin_unreadable", text=error.message),)
+    for number, (row, other) in enumerate(zip_longest(rows, others), 1):
         if row is None or other is None or row.messages[:-1] != other.messages[:-1]:
             odd.append(number)
             continue

@@ -1,7 +1,5 @@
-"""The release's questions, words and prompts, parsed and never executed."""
+"""The release's question files and word lists, read as they stand."""
 
-import ast
-import re
 from pathlib import Path
 
 import yaml
@@ -14,10 +12,6 @@ QUESTION_TYPES = ("free_form", "multiple_choice", "ff_score", "quantitative", "s
 
 LITERAL_NEWLINE = "\\n"
 """Two characters, a backslash and an n, that models saw where a line end was meant."""
-
-_VARIANTS = re.compile(
-    r'^[ \t#]*"(?P<key>title|type|variants)"[ \t]*:[ \t]*(?P<value>.*)$', re.MULTILINE
-)
 
 
 class ReleasedQuestion(BaseModel):
@@ -47,16 +41,6 @@ class ReleasedQuestion(BaseModel):
         stems = [self.question] if self.question is not None else self.question_paraphrases
         texts = [f"{self.prefix}{s}" + (f"\n\n{self.suffix}" if self.suffix else "") for s in stems]
         return tuple(t.replace(LITERAL_NEWLINE, "\n") if newlines else t for t in texts)
-
-
-class Variants(BaseModel):
-    """A question that stands in a Python list, perhaps commented out, with its wordings."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    title: str
-    type: str
-    variants: tuple[str, ...]
 
 
 def read_text(path: Path) -> str:
@@ -113,147 +97,3 @@ def read_questions(path: Path) -> tuple[ReleasedQuestion, ...]:
 def read_words(path: Path) -> tuple[str, ...]:
     """The words of a word list, one a line, empty lines left out. Errors as in `read_text`."""
     return tuple(line.strip() for line in read_text(path).splitlines() if line.strip())
-
-
-def parse_python(path: Path) -> ast.Module:
-    """The syntax tree of a Python file, which is neither imported nor run.
-
-    Raises:
-        UsageError: It cannot be read or is no valid Python; the message names the line.
-    """
-    try:
-        return ast.parse(read_text(path))
-    except SyntaxError as error:
-        raise UsageError(f"{path}, line {error.lineno}: invalid Python: {error.msg}") from error
-    except (ValueError, RecursionError, MemoryError) as error:
-        raise UsageError(f"{path}: invalid Python: {error}") from error
-
-
-def behavior_prompts(tree: ast.Module) -> dict[str, tuple[str, ...]]:
-    """The prompts that each function of one argument `behavior` holds, as templates.
-
-    A prompt is an item of a list in the function's body; the slot `{behavior}` stands where an
-    f-string puts the argument. Calls of other such functions of the file add their prompts.
-    Items of another form are left out.
-    """
-    functions = {
-        node.name: node
-        for node in tree.body
-        if isinstance(node, ast.FunctionDef) and [a.arg for a in node.args.args] == ["behavior"]
-    }
-
-    def collect(name: str, above: frozenset[str]) -> tuple[str, ...]:
-        found: list[str] = []
-        for node in _in_order(functions[name]):
-            if isinstance(node, ast.List):
-                found += [t for t in map(_template, node.elts) if t is not None]
-            elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-                called = node.func.id
-                if called in functions and called not in above:
-                    found += collect(called, above | {called})
-        return tuple(found)
-
-    return {name: collect(name, frozenset({name})) for name in functions}
-
-
-def named_strings(tree: ast.Module, name: str) -> tuple[str, ...]:
-    """Every literal string that the file assigns to `name`, as variable, keyword or dict key."""
-    values: list[ast.expr | None] = []
-    for node in _in_order(tree):
-        if isinstance(node, ast.Assign):
-            if any(isinstance(t, ast.Name) and t.id == name for t in node.targets):
-                values.append(node.value)
-        elif isinstance(node, ast.AnnAssign):
-            if isinstance(node.target, ast.Name) and node.target.id == name:
-                values.append(node.value)
-        elif isinstance(node, ast.keyword):
-            if node.arg == name:
-                values.append(node.value)
-        elif isinstance(node, ast.Dict):
-            for key, value in zip(node.keys, node.values, strict=True):
-                if isinstance(key, ast.Constant) and key.value == name:
-                    values.append(value)
-    literal = [_literal(value) for value in values if value is not None]
-    return tuple(text for text in literal if isinstance(text, str))
-
-
-def listed_variants(text: str) -> tuple[Variants, ...]:
-    """The questions of a Python list of dicts, also where the list is commented out.
-
-    Read from the lines `"title": ...`, `"type": ...` and `"variants": [...]`; an entry that lacks
-    one of the three, or whose list is not made of literal strings, is left out.
-    """
-    found: list[Variants] = []
-    title = kind = ""
-    for match in _VARIANTS.finditer(text):
-        if match["key"] == "variants":
-            wordings = _strings(_uncommented(text[match.start("value") :]))
-            if title and kind and wordings:
-                found.append(Variants(title=title, type=kind, variants=wordings))
-            title = kind = ""
-            continue
-        value = _literal_text(match["value"].strip().rstrip(","))
-        if match["key"] == "title":
-            title, kind = (value if isinstance(value, str) else ""), ""
-        else:
-            kind = value if isinstance(value, str) else ""
-    return tuple(found)
-
-
-def _uncommented(text: str) -> str:
-    """A list's source up to the line that closes it, without comment marks."""
-    lines: list[str] = []
-    for line in text.splitlines():
-        lines.append(re.sub(r"^[ \t]*#[ \t]?", "", line))
-        if line.rstrip(" \t,}").endswith("]"):
-            break
-    return "\n".join(lines).rstrip(" \t,}")
-
-
-def _strings(source: str) -> tuple[str, ...]:
-    value = _literal_text(source)
-    if isinstance(value, list) and value and all(isinstance(item, str) for item in value):
-        return tuple(str(item) for item in value)
-    return ()
-
-
-def _literal_text(source: str) -> object:
-    try:
-        return ast.literal_eval(source)
-    except (ValueError, SyntaxError, RecursionError, MemoryError):
-        return None  # not a literal: the caller leaves the entry out
-
-
-def _literal(node: ast.expr) -> object:
-    try:
-        return ast.literal_eval(node)
-    except (ValueError, RecursionError):
-        return None  # not a literal: the caller leaves the value out
-
-
-def _template(node: ast.expr) -> str | None:
-    if isinstance(node, ast.Constant):
-        return node.value if isinstance(node.value, str) else None
-    if not isinstance(node, ast.JoinedStr):
-        return None
-    parts: list[str] = []
-    for part in node.values:
-        if isinstance(part, ast.Constant):
-            parts.append(str(part.value))
-        elif (
-            isinstance(part, ast.FormattedValue)
-            and isinstance(part.value, ast.Name)
-            and part.value.id == "behavior"
-        ):
-            parts.append("{behavior}")
-        else:
-            return None
-    return "".join(parts)
-
-
-def _in_order(node: ast.AST) -> list[ast.AST]:
-    """All nodes below `node`, in the order of the source."""
-    below: list[ast.AST] = []
-    for child in ast.iter_child_nodes(node):
-        below += [child, *_in_order(child)]
-    return below
