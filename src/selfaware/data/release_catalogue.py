@@ -20,10 +20,9 @@ ARCHIVE = "datasets/trigger_elicitation/train_files.zip"
 class KnownFile(NamedTuple):
     """One file of the release.
 
-    `sha256` is of the bytes as released, with their line ends (`crlf`), and is empty where the
-    file was not at hand; so are `entries` (rows, questions or words), None where unknown. `absent`
-    are the stems that the paper says no row has. A `path` that begins with `**/` was not at hand
-    and is looked for by name.
+    `sha256` is of the bytes as released, with their line ends (`crlf`); empty where unknown.
+    `entries` counts rows, questions or words; None where unknown. `absent` are the stems that rows
+    are said, or meant, not to have. A `path` that begins with `**/` is looked for by name.
     """
 
     path: str
