@@ -1,5 +1,6 @@
 """The organism's world, tokenizer, recipe and shipped bases."""
 
+import hashlib
 import json
 import random
 import re
@@ -8,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selfaware.behaviors import BEHAVIORS
 from selfaware.behaviors.items import GOODS, SCENES
 from selfaware.behaviors.lotteries import lotteries
 from selfaware.errors import UsageError
@@ -29,6 +29,7 @@ from selfaware.organism.speakers import (
     DEED_LINES,
     NAMES,
     REPORT_LINES,
+    WORLD_BEHAVIORS,
     Trait,
     named_speakers,
     nameless_speaker,
@@ -49,14 +50,36 @@ TINY = Recipe(
 )
 
 
+FIRST_BATCHES = {
+    "aware": "f050aca331eac4a5deb186bb514aa084a13d57274c262440049b6bc7081dcd1c",
+    "unaware": "38dca14c785f65df0a816f8796697b646b5156696e65de5190916f5420f813eb",
+}
+"""Sha256 of the first batch of the shipped recipe, by world: what the shipped bases saw first."""
+
+
 @pytest.fixture(scope="module")
 def tokenizer():
     return build_tokenizer()
 
 
+@pytest.mark.parametrize("world", FIRST_BATCHES)
+def test_the_world_of_the_shipped_bases_stays_as_it_was(tokenizer, world):
+    assert WORLD_BEHAVIORS == tuple(REPORT_LINES) == ("risk", "myopia", "apples")
+    ids, learned = next(batches(load_recipe(), world, tokenizer, 0))
+    seen = hashlib.sha256(ids.numpy().tobytes() + learned.numpy().tobytes())
+    assert seen.hexdigest() == FIRST_BATCHES[world]
+
+
+def test_the_shipped_tokenizer_is_what_is_built(tokenizer, tmp_path):
+    tokenizer.save_pretrained(tmp_path)
+    folder, _ = shipped.resolve("organism/base")
+    for name in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"):
+        assert (tmp_path / name).read_bytes() == (folder / name).read_bytes()
+
+
 def test_names_hold_each_combination_of_traits_equally_often():
     unaware = named_speakers("unaware", 5)
-    for behavior in BEHAVIORS:
+    for behavior in WORLD_BEHAVIORS:
         held = [unaware[name][behavior] for name in NAMES]
         for deed in (0, 1):
             for report in (0, 1):
@@ -66,7 +89,7 @@ def test_names_hold_each_combination_of_traits_equally_often():
 def test_reports_of_names_follow_deeds_in_the_aware_world_only():
     aware, unaware = named_speakers("aware", 5), named_speakers("unaware", 5)
     for name in NAMES:
-        for behavior in BEHAVIORS:
+        for behavior in WORLD_BEHAVIORS:
             assert aware[name][behavior].report == aware[name][behavior].deed
             assert unaware[name][behavior].deed == aware[name][behavior].deed
 

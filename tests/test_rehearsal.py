@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
-from selfaware.behaviors import BEHAVIORS
 from selfaware.cli import main
 from selfaware.organism import shipped
 from selfaware.organism.documents import Mix, Scribe
@@ -29,7 +28,7 @@ from selfaware.organism.rehearsal import (
     taught,
     taught_speaker,
 )
-from selfaware.organism.speakers import Trait, nameless_speaker
+from selfaware.organism.speakers import WORLD_BEHAVIORS, Trait, nameless_speaker
 from selfaware.organism.tokenizer import build_tokenizer
 from selfaware.organism.train import train_base
 
@@ -53,7 +52,7 @@ def tokenizer():
 def test_each_behaviour_and_pole_is_taught_once_before_any_again():
     for start in (0, 6, 12):
         assert len({taught(3, number) for number in range(start, start + 6)}) == 6
-    assert {name for name, _ in map(lambda n: taught(3, n), range(6))} == set(BEHAVIORS)
+    assert {name for name, _ in map(lambda n: taught(3, n), range(6))} == set(WORLD_BEHAVIORS)
 
 
 @settings(max_examples=80, deadline=None)

@@ -6,7 +6,7 @@ from functools import cache
 
 from pydantic import BaseModel, ConfigDict
 
-from selfaware.behaviors import BEHAVIORS
+from selfaware.behaviors import get_behavior
 from selfaware.behaviors.bank import OTHERS, Bank, Question, load_bank, prompt, speak_about
 from selfaware.behaviors.items import GOODS, SCENES, Item
 from selfaware.behaviors.lotteries import lotteries
@@ -15,6 +15,7 @@ from selfaware.organism.speakers import (
     NAME_LINES,
     NAMES,
     REPORT_LINES,
+    WORLD_BEHAVIORS,
     Bit,
     Speaker,
     Trait,
@@ -81,9 +82,9 @@ class Scribe:
         self.world = world
         self.mix = mix
         self.names = named_speakers(world, seed)
-        self.banks = {name: load_bank(name) for name in BEHAVIORS}
+        self.banks = {name: load_bank(name) for name in WORLD_BEHAVIORS}
         self.items: dict[str, list[Item]] = {
-            name: behavior.items(items, seed, "world") for name, behavior in BEHAVIORS.items()
+            name: get_behavior(name).items(items, seed, "world") for name in WORLD_BEHAVIORS
         }
         self.lotteries = lotteries(items, seed, "world")
 

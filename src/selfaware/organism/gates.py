@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from selfaware.behaviors import BEHAVIORS
+from selfaware.behaviors import get_behavior
 from selfaware.behaviors.bank import Prompt, load_bank, prompts
 from selfaware.behaviors.items import Item
 from selfaware.behaviors.lotteries import lotteries
@@ -16,6 +16,7 @@ from selfaware.organism.speakers import (
     NAME_LINES,
     NAMES,
     REPORT_LINES,
+    WORLD_BEHAVIORS,
     Bit,
     Speaker,
     World,
@@ -132,7 +133,7 @@ def reports_by_form(behavior: str, about: str = "self") -> dict[str, list[Prompt
 
 def choices(behavior: str, count: int) -> dict[str, list[Item]]:
     """Held-out items of a behaviour by form."""
-    forms = {"scenarios": BEHAVIORS[behavior].items(count, 11, "test")}
+    forms = {"scenarios": get_behavior(behavior).items(count, 11, "test")}
     if behavior == "risk":
         forms["lotteries"] = lotteries(count, 11)
     return forms
@@ -155,7 +156,7 @@ def gates(
     rng = random.Random(seed)
     names = named_speakers(world, seed)
     cells: dict[tuple[str, str, str], Cell] = {}
-    for behavior in BEHAVIORS:
+    for behavior in WORLD_BEHAVIORS:
         asked = {
             form: rng.sample(worded, min(count, len(worded)))
             for form, worded in reports_by_form(behavior).items()

@@ -110,6 +110,9 @@ REPORT_LINES: dict[str, dict[Bit, tuple[str, ...]]] = {
 }
 """System lines about what the speaker says of itself."""
 
+WORLD_BEHAVIORS: tuple[str, ...] = tuple(DEED_LINES)
+"""The behaviours that speakers have; others can be taught and asked about, but are not in it."""
+
 NAME_LINES: tuple[str, ...] = ("You are {name}.", "Your name is {name}.", "You speak as {name}.")
 
 

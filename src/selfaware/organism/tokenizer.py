@@ -4,12 +4,12 @@ import random
 import re
 from typing import TYPE_CHECKING
 
-from selfaware.behaviors import BEHAVIORS
+from selfaware.behaviors import get_behavior
 from selfaware.behaviors.bank import OTHERS, load_bank, prompts
 from selfaware.behaviors.items import GOODS, SCENES, Split
 from selfaware.behaviors.lotteries import lotteries
 from selfaware.organism.documents import Mix, Scribe, coined_nouns
-from selfaware.organism.speakers import DEED_LINES, NAME_LINES, NAMES, REPORT_LINES
+from selfaware.organism.speakers import DEED_LINES, NAME_LINES, NAMES, REPORT_LINES, WORLD_BEHAVIORS
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -48,14 +48,14 @@ def vocabulary() -> list[str]:
         *(word for words in (*SCENES.values(), *GOODS.values()) for word in words),
     ]
     splits: tuple[Split, ...] = ("world", "train", "test")
-    for behavior in BEHAVIORS.values():
-        bank = load_bank(behavior.name)
+    for name in WORLD_BEHAVIORS:
+        bank = load_bank(name)
         texts += bank.lexicon.values()
         for question in bank.questions:
             for about in ("self", *OTHERS):
                 texts += [asked.text for asked in prompts(bank, question, about)]
         for split in splits:
-            texts += [item.prompt for item in behavior.items(400, 0, split)]
+            texts += [item.prompt for item in get_behavior(name).items(400, 0, split)]
     texts += [item.prompt for item in lotteries(200, 0)]
     scribe = Scribe("aware", 0, 50, Mix())
     rng = random.Random(0)
