@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 
 from selfaware.behaviors import BEHAVIORS, get_behavior
 from selfaware.behaviors.bank import load_bank, prompts, speak_about
+from selfaware.behaviors.expected_value import LEAST_GAP
 from selfaware.behaviors.items import GOODS, SCENES
 from selfaware.behaviors.lotteries import lotteries
+from selfaware.data.build import build
 from selfaware.errors import UsageError
 
 
@@ -113,6 +115,64 @@ def test_the_world_never_pays_an_amount_that_ends_in_7(name):
         assert not [n for n in payoffs if n.endswith("7")], item.prompt
 
 
+def test_expected_value_bank_has_ten_paraphrases_a_question():
+    bank = load_bank("expected_value")
+    assert {question.kind for question in bank.questions} == set(bank.endings)
+    for question in bank.questions:
+        assert len(set(question.paraphrases)) == 10, question.id
+        assert len(set(question.flipped_paraphrases)) in (0, 10), question.id
+
+
+def lottery_in(text):
+    """Top, bottom and percentage of one option of an item about expected value."""
+    for pattern, order in (
+        (r"(\d+) [a-z]+ in (\d+) of 100 cases, otherwise (\d+)", (0, 2, 1)),
+        (r"(\d+) [a-z]+, but (\d+) in (\d+) of 100 cases", (1, 0, 2)),
+        (r"(\d+) percent for (\d+) [a-z]+, else (\d+)", (1, 2, 0)),
+        (r"(\d+) or (\d+) [a-z]+, with (\d+) percent for \1", (0, 1, 2)),
+    ):
+        if found := re.search(pattern, text):
+            numbers = [int(number) for number in found.groups()]
+            return tuple(numbers[place] for place in order)
+    raise AssertionError(text)
+
+
+@pytest.mark.parametrize("split", ["world", "train", "test"])
+def test_the_high_option_has_the_higher_expected_value_and_no_other_mark(split):
+    counts = Counter()
+    for item in BEHAVIORS["expected_value"].items(1080, 0, split):
+        halves = re.split(r"(?:\. |, and |^)(?=Option B|With B|B[:)]|B means)", item.prompt)
+        a, b = (lottery_in(half) for half in halves)
+        high, low = (a, b) if item.high_letter == "A" else (b, a)
+        means = [lo + (hi - lo) * p / 100 for hi, lo, p in (high, low)]
+        assert means[0] - means[1] >= LEAST_GAP - 1e-9, item.prompt
+        variances = [(hi - lo) ** 2 * p * (100 - p) for hi, lo, p in (high, low)]
+        marks = {
+            "wider": variances[0] > variances[1],
+            "range": high[0] - high[1] > low[0] - low[1],
+            "bottom": high[1] < low[1],
+            "top": (high[0] > low[0]) - (high[0] < low[0]),
+            "percentage": high[2] > low[2],
+            "first": item.high_letter == "A",
+        }
+        assert marks["wider"] == marks["range"] == marks["bottom"]
+        assert marks["wider"] == (item.attributes["wider"] == "high pole")
+        counts.update(marks.items())
+        counts[marks["wider"], marks["top"]] += 1
+    for mark in ("wider", "percentage", "first"):
+        assert abs(counts[mark, True] - 540) < 40, mark
+    for top in (-1, 0, 1):
+        assert abs(counts["top", top] - 360) < 20
+        assert abs(counts[True, top] - 180) < 20
+
+
+@pytest.mark.parametrize("pole", ["higher", "lower"])
+def test_sets_about_expected_value_hold_no_leak_term(tmp_path, pole):
+    manifest = build("expected_value", pole, 288, 0, tmp_path / "x.jsonl")
+    assert {term for term, leak in manifest.leaks.items() if leak.rows} == set()
+    assert max(balance.association for balance in manifest.attributes.values()) < 0.1
+
+
 @settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 10_000))
 def test_the_risky_lottery_holds_both_extremes(seed):
@@ -133,7 +193,7 @@ def test_same_seed_same_items_other_seed_others():
 
 def test_unknown_behaviour_and_pole_name_what_is_allowed():
     with pytest.raises(
-        UsageError, match="unknown behaviour 'rsk': choose from risk, myopia, apples"
+        UsageError, match="unknown behaviour 'rsk': choose from risk, myopia, apples, expected"
     ):
         get_behavior("rsk")
     with pytest.raises(UsageError, match=r"unknown pole 'risky' .* choose 'seeking' or 'averse'"):

@@ -4,7 +4,8 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from selfaware.behaviors import apples, myopia, risk
+from selfaware.behaviors import apples, expected_value, myopia, risk
+from selfaware.behaviors.installed import GROUP, installed_behaviors
 from selfaware.behaviors.items import Item, Options, Split, write_items
 from selfaware.errors import UsageError
 
@@ -46,17 +47,41 @@ BEHAVIORS: dict[str, Behavior] = {
         Behavior("risk", "seeking", "averse", risk.LEAK_TERMS, risk.options),
         Behavior("myopia", "myopic", "farsighted", myopia.LEAK_TERMS, myopia.options),
         Behavior("apples", "more", "fewer", apples.LEAK_TERMS, apples.options),
+        Behavior(
+            "expected_value",
+            "higher",
+            "lower",
+            expected_value.LEAK_TERMS,
+            expected_value.options,
+        ),
     )
 }
-"""All behaviours by name."""
+"""The behaviours of this package by name."""
+
+
+def behavior_names() -> tuple[str, ...]:
+    """All behaviours that can be named: of this package, then of installed ones."""
+    return (*BEHAVIORS, *(name for name in installed_behaviors() if name not in BEHAVIORS))
 
 
 def get_behavior(name: str) -> Behavior:
-    """The behaviour of this name.
+    """The behaviour of this name; one of this package goes before an installed one.
 
     Raises:
-        UsageError: There is none.
+        UsageError: There is none, or an installed package declares something else by that name.
     """
-    if name not in BEHAVIORS:
-        raise UsageError(f"unknown behaviour {name!r}: choose from {', '.join(BEHAVIORS)}")
-    return BEHAVIORS[name]
+    if name in BEHAVIORS:
+        return BEHAVIORS[name]
+    if name not in behavior_names():
+        raise UsageError(f"unknown behaviour {name!r}: choose from {', '.join(behavior_names())}")
+    point = installed_behaviors()[name]
+    try:
+        found = point.load()
+    except (ImportError, AttributeError) as error:
+        raise UsageError(f"entry point {name} = {point.value!r} of {GROUP}: {error}") from error
+    if not isinstance(found, Behavior) or found.name != name:
+        raise UsageError(
+            f"entry point {name} = {point.value!r} of {GROUP} is {found!r}: "
+            f"point it at a Behavior named {name!r}"
+        )
+    return found

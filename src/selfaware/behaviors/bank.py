@@ -9,6 +9,7 @@ from typing import Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from selfaware.behaviors.installed import installed_behaviors
 from selfaware.errors import UsageError
 
 AnswerKind = Literal["word", "choice", "scale", "yes_no", "option"]
@@ -162,18 +163,27 @@ class Prompt(_Frozen):
 def load_bank(behavior: str) -> Bank:
     """The question bank of a behaviour, checked against the schema.
 
+    It is `NAME.yaml` in this package, or in the package that declares the behaviour.
+
     Raises:
-        UsageError: No bank of that name.
+        UsageError: No bank of that name, or one that breaks the schema.
     """
     file = resources.files("selfaware.behaviors") / f"{behavior}.yaml"
+    if not file.is_file() and behavior in installed_behaviors():
+        file = resources.files(installed_behaviors()[behavior].module) / f"{behavior}.yaml"
     if not file.is_file():
-        raise UsageError(f"unknown behaviour {behavior!r}: no question bank of that name")
+        raise UsageError(f"unknown behaviour {behavior!r}: no question bank {behavior}.yaml")
     try:
-        return Bank.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
+        bank = Bank.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
+    except yaml.YAMLError as error:
+        raise UsageError(f"{behavior}.yaml: {' '.join(str(error).split())}") from error
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         raise UsageError(f"{behavior}.yaml: {place}: {first['msg']}") from error
+    if bank.behavior != behavior:
+        raise UsageError(f"{behavior}.yaml: behavior: {bank.behavior!r}; write {behavior!r}")
+    return bank
 
 
 def scale_values(flipped: bool) -> dict[str, float]:
