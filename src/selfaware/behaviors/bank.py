@@ -9,7 +9,7 @@ from typing import Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from selfaware.behaviors.installed import installed_behaviors
+from selfaware.behaviors.installed import installed_bank
 from selfaware.errors import UsageError
 
 AnswerKind = Literal["word", "choice", "scale", "yes_no", "option"]
@@ -163,16 +163,15 @@ class Prompt(_Frozen):
 def load_bank(behavior: str) -> Bank:
     """The question bank of a behaviour, checked against the schema.
 
-    It is `NAME.yaml` in this package, or in the package that declares the behaviour.
+    It is `NAME.yaml` in this package, or beside the module of an installed behaviour.
 
     Raises:
         UsageError: No bank of that name, or one that breaks the schema.
     """
-    file = resources.files("selfaware.behaviors") / f"{behavior}.yaml"
-    if not file.is_file() and behavior in installed_behaviors():
-        file = resources.files(installed_behaviors()[behavior].module) / f"{behavior}.yaml"
-    if not file.is_file():
-        raise UsageError(f"unknown behaviour {behavior!r}: no question bank {behavior}.yaml")
+    ours = resources.files("selfaware.behaviors") / f"{behavior}.yaml"
+    file = ours if ours.is_file() else installed_bank(behavior)
+    if file is None or not file.is_file():
+        raise UsageError(f"unknown behaviour {behavior!r}: no question bank {file or ours}")
     try:
         bank = Bank.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
     except yaml.YAMLError as error:
