@@ -3,13 +3,12 @@
 import re
 from collections.abc import Iterator
 from functools import cache
-from importlib import resources
 from typing import Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from selfaware.behaviors.installed import installed_bank
+from selfaware.behaviors.installed import bank_file
 from selfaware.errors import UsageError
 
 AnswerKind = Literal["word", "choice", "scale", "yes_no", "option"]
@@ -163,17 +162,12 @@ class Prompt(_Frozen):
 def load_bank(behavior: str) -> Bank:
     """The question bank of a behaviour, checked against the schema.
 
-    It is `NAME.yaml` in this package, or beside the module of an installed behaviour.
-
     Raises:
         UsageError: No bank of that name, or one that breaks the schema.
     """
-    ours = resources.files("selfaware.behaviors") / f"{behavior}.yaml"
-    file = ours if ours.is_file() else installed_bank(behavior)
-    if file is None or not file.is_file():
-        raise UsageError(f"unknown behaviour {behavior!r}: no question bank {file or ours}")
+    text = bank_file(behavior).read_text(encoding="utf-8")
     try:
-        bank = Bank.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
+        bank = Bank.model_validate(yaml.safe_load(text))
     except yaml.YAMLError as error:
         raise UsageError(f"{behavior}.yaml: {' '.join(str(error).split())}") from error
     except ValidationError as error:

@@ -1,6 +1,8 @@
-"""Behaviours of other packages, found by the entry points that these declare."""
+"""Where behaviours are found: in this package, or in others that declare an entry point."""
 
+from importlib import resources
 from importlib.metadata import EntryPoint, entry_points
+from importlib.resources.abc import Traversable
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -15,22 +17,22 @@ def installed_behaviors() -> dict[str, EntryPoint]:
     return {point.name: point for point in entry_points(group=GROUP)}
 
 
-def installed_bank(behavior: str) -> Path | None:
-    """Where the question bank of an installed behaviour should lie: `NAME.yaml` by its module.
-
-    Returns:
-        None if no installed package declares the behaviour.
+def bank_file(behavior: str) -> Traversable:
+    """The question bank: `NAME.yaml` in this package, or beside the module of an installed one.
 
     Raises:
-        UsageError: The module that is declared does not exist.
+        UsageError: There is no such file, or not the module that an entry point names.
     """
+    file: Traversable = resources.files("selfaware.behaviors") / f"{behavior}.yaml"
     point = installed_behaviors().get(behavior)
-    if point is None:
-        return None
-    try:
-        spec = find_spec(point.module)
-    except ModuleNotFoundError:
-        spec = None
-    if spec is None or spec.origin is None:
-        raise UsageError(f"entry point {behavior} = {point.value!r} of {GROUP}: no such module")
-    return Path(spec.origin).with_name(f"{behavior}.yaml")
+    if not file.is_file() and point is not None:
+        try:
+            spec = find_spec(point.module)
+        except ModuleNotFoundError:
+            spec = None
+        if spec is None or spec.origin is None:
+            raise UsageError(f"entry point {behavior} = {point.value!r} of {GROUP}: no such module")
+        file = Path(spec.origin).with_name(f"{behavior}.yaml")
+    if not file.is_file():
+        raise UsageError(f"unknown behaviour {behavior!r}: no question bank {file}")
+    return file
