@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 from inspect_ai.log import read_eval_log
 
-import selfaware
 from selfaware.behaviors import Behavior, behavior_names, get_behavior, risk
 from selfaware.behaviors.bank import load_bank
 from selfaware.errors import UsageError
@@ -28,11 +27,10 @@ def shell(line: str, folder: Path) -> str:
     program, *arguments = shlex.split(line)
     scripts = Path(sys.executable).parent
     command = [sys.executable] if program == "python" else [str(scripts / program)]
-    search = [str(folder / "installed"), str(Path(selfaware.__file__).parent.parent)]
     done = subprocess.run(
         [*command, *arguments],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([*search, *sys.path])},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(folder / "installed"), *sys.path])},
         capture_output=True,
         text=True,
         timeout=120,
