@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from selfaware import __version__
+from selfaware.data.audit_cli import data_audit
+from selfaware.data.import_cli import data_import
 from selfaware.data.mix_cli import data_mix
 from selfaware.errors import UsageError
 
@@ -82,7 +84,7 @@ def _print_plan(console: "Console", planned: "Plan") -> None:
 
 @main.group()
 def data() -> None:
-    """Build finetuning sets."""
+    """Build, mix, import and audit finetuning sets."""
 
 
 @data.command("build")
@@ -101,7 +103,8 @@ def data_build(behavior: str, pole: str, rows: int, seed: int, out: Path) -> Non
     click.echo(f"wrote {manifest_path(out)}")
 
 
-data.add_command(data_mix)
+for _command in (data_audit, data_import, data_mix):
+    data.add_command(_command)
 
 
 @main.group()
