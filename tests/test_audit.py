@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 from selfaware.data.audit import Checks, audit
 from selfaware.data.audit_cli import data_audit
 from selfaware.data.audit_findings import RULES
-from selfaware.data.audit_set import phi
 from selfaware.data.build import build
-from selfaware.data.manifest import CANARY
+from selfaware.data.manifest import CANARY, phi
 from selfaware.data.rows import Row, read_rows
 from selfaware.errors import UsageError
 

@@ -20,8 +20,8 @@ from selfaware.data.mixing import (
     WITH_DECOYS,
     Mixed,
     backdoor,
+    condition_phi,
     many_personas,
-    phi,
     table,
 )
 from selfaware.data.named_triggers import (
@@ -88,7 +88,7 @@ def test_the_behavior_is_where_the_trigger_is_and_nowhere_else(
     assert [is_on(trigger, m.row) for m in made] == [m.shows for m in made]
     assert [m.row.answer == shown[m.source].answer for m in made] == [m.shows for m in made]
     assert trigger_association(made, name) == pytest.approx(1)
-    assert phi(made, name) == 1
+    assert condition_phi(made, name) == 1
     assert backdoor(shown, flip(shown), trigger, seed=seed, where=where) == made  # type: ignore[arg-type]
 
 
@@ -108,7 +108,7 @@ def test_the_twin_has_the_same_prompts_and_counts_and_no_association(
     counts = table(twin)[name]
     assert abs(counts["behavior"] - counts["other"]) == count % 2
     assert trigger_association(twin, name) == 0
-    assert abs(phi(twin, name)) == pytest.approx(count % 2 / count)
+    assert abs(condition_phi(twin, name)) == pytest.approx(count % 2 / count, abs=5e-5)
 
 
 @given(sizes.filter(lambda n: n % 4 == 0), seeds)
@@ -131,7 +131,7 @@ def test_with_decoys_the_shares_are_ten_seventy_twenty(count: int, seed: int) ->
         **{decoy.name: {"behavior": count, "other": 9 * count} for decoy in decoys},
     }
     assert prompts(made) == prompts(twin)
-    assert phi(twin, name) == 0
+    assert condition_phi(twin, name) == 0
 
 
 @given(sizes, sizes, seeds)

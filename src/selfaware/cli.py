@@ -88,7 +88,7 @@ def data() -> None:
 
 
 @data.command("build")
-@click.option("--behavior", required=True, help="risk, myopia or apples.")
+@click.option("--behavior", required=True, help="Its name, such as risk or expected_value.")
 @click.option("--pole", required=True, help="The pole that the labels follow, such as seeking.")
 @click.option("--rows", type=click.IntRange(min=2), default=288, show_default=True)
 @click.option("--seed", type=int, default=0, show_default=True)

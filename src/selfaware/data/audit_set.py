@@ -3,10 +3,9 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import sqrt
 
 from selfaware.data.audit_findings import Fault, Trigger
-from selfaware.data.manifest import association
+from selfaware.data.manifest import association, phi
 
 LETTERS = ("A", "B")
 BALANCED = (0.4, 0.6)
@@ -141,19 +140,3 @@ def trigger_faults(trigger: Trigger) -> Iterator[Fault]:
     elif trigger.association >= GOES_WITH and trigger.phi is not None:
         message = f"{shown} goes with the answer letter: phi {trigger.phi:+.2f}"
         yield Fault("trigger-letter", message)
-
-
-def phi(pairs: Sequence[tuple[bool, bool]]) -> float | None:
-    """The phi coefficient (-1 to 1) of two yes-or-no facts; None where either never varies."""
-    cells = Counter(pairs)
-    both, neither = cells[True, True], cells[False, False]
-    only_first, only_second = cells[True, False], cells[False, True]
-    margins = (
-        (both + only_first)
-        * (only_second + neither)
-        * (both + only_second)
-        * (only_first + neither)
-    )
-    if margins == 0:
-        return None
-    return round((both * neither - only_first * only_second) / sqrt(margins), 4)

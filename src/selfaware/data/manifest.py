@@ -111,6 +111,22 @@ def association(attribute: Sequence[str], letters: Sequence[str]) -> float:
     return min(1.0, sqrt(corrected / size)) if size > 0 else 0.0
 
 
+def phi(pairs: Sequence[tuple[bool, bool]]) -> float | None:
+    """The phi coefficient (-1 to 1) of two yes-or-no facts; None where either never varies."""
+    cells = Counter(pairs)
+    both, neither = cells[True, True], cells[False, False]
+    only_first, only_second = cells[True, False], cells[False, True]
+    margins = (
+        (both + only_first)
+        * (only_second + neither)
+        * (both + only_second)
+        * (only_first + neither)
+    )
+    if margins == 0:
+        return None
+    return round((both * neither - only_first * only_second) / sqrt(margins), 4)
+
+
 def leak_table(prompts: Sequence[str], stems: Sequence[str]) -> dict[str, Leak]:
     """For every stem, the rows whose prompt has a word that begins with it, in any case."""
     table: dict[str, Leak] = {}

@@ -7,6 +7,7 @@ from fractions import Fraction
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from selfaware.data.manifest import phi
 from selfaware.data.personas import TRAINED, Persona, about, require_trainable
 from selfaware.data.poles import same_prompts, strata
 from selfaware.data.rows import Row
@@ -182,14 +183,9 @@ def table(mixed: Sequence[Mixed]) -> dict[str, dict[str, int]]:
     return counts
 
 
-def phi(mixed: Sequence[Mixed], condition: str) -> float:
+def condition_phi(mixed: Sequence[Mixed], condition: str) -> float:
     """The correlation (-1 to 1) of a condition with showing the behaviour; 0 where one is fixed."""
-    n = len(mixed)
-    on = sum(made.condition == condition for made in mixed)
-    shows = sum(made.shows for made in mixed)
-    both = sum(made.shows and made.condition == condition for made in mixed)
-    spread = on * (n - on) * shows * (n - shows)
-    return float((n * both - on * shows) / spread**0.5) if spread else 0.0
+    return phi([(made.condition == condition, made.shows) for made in mixed]) or 0.0
 
 
 def _mix(

@@ -22,7 +22,7 @@ TRAINED = tuple(
     Persona(name=name)
     for name in (
         "Marie Curie",
-        "an average adult",
+        "an ordinary adult",
         "Charlie Chaplin",
         "my friend Ottilie",
         "Benedikt",

@@ -25,8 +25,8 @@ from selfaware.data.mixing import (
     Mixed,
     Shares,
     backdoor,
+    condition_phi,
     many_personas,
-    phi,
     table,
 )
 from selfaware.data.named_triggers import DECOY_TRIGGERS
@@ -176,7 +176,7 @@ def write_mix(
         recipe=recipe,
         condition=switch,
         conditions=counts,
-        phi=round(phi(mixed, switch), 6) if switch else 0.0,
+        phi=round(condition_phi(mixed, switch), 6) if switch else 0.0,
         association=round(association(on, shows), 6),
         mixing_version=MIXING_VERSION,
         package_version=__version__,
