@@ -26,11 +26,12 @@ def shell(line: str, folder: Path) -> str:
     """What a command of the page prints, run with this Python and what is installed for it."""
     program, *arguments = shlex.split(line)
     scripts = Path(sys.executable).parent
+    path = [str(folder / "installed"), *filter(None, [os.environ.get("PYTHONPATH")])]
     command = [sys.executable] if program == "python" else [str(scripts / program)]
     done = subprocess.run(
         [*command, *arguments],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(folder / "installed"), *sys.path])},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(path)},
         capture_output=True,
         text=True,
         timeout=120,
