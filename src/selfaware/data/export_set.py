@@ -1,0 +1,127 @@
+"""A finetuning set with the records beside it, read and checked for export."""
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from selfaware.behaviors import BEHAVIORS
+from selfaware.data.build import OTHER_LETTER
+from selfaware.data.manifest import Leak, Manifest, manifest_path, read_manifest
+from selfaware.data.recipes import MixRecord, mix_path
+from selfaware.data.release import ImportRecord, record_path
+from selfaware.data.rows import Row, read_rows, sha256_file
+from selfaware.errors import UsageError
+
+_Record = TypeVar("_Record", MixRecord, ImportRecord)
+
+
+@dataclass(frozen=True)
+class ExportSet:
+    """One jsonl file with what is known of it. `name` is fit for a file and a configuration."""
+
+    path: Path
+    name: str
+    rows: tuple[Row, ...]
+    sha256: str
+    manifest: Manifest | None
+    mix: MixRecord | None
+    imported: ImportRecord | None
+
+    @property
+    def records(self) -> tuple[Path, ...]:
+        """The files beside the set that say what it is."""
+        beside = (
+            (manifest_path(self.path), self.manifest),
+            (mix_path(self.path), self.mix),
+            (record_path(self.path), self.imported),
+        )
+        return tuple(path for path, record in beside if record is not None)
+
+    @property
+    def leaks(self) -> dict[str, Leak] | None:
+        """The leak table of the manifest or of the import; None where nobody looked."""
+        known = self.manifest or self.imported
+        return known.leaks if known else None
+
+    @property
+    def license(self) -> str | None:
+        """`mit` for rows built here and for the authors' release; None where it is not known."""
+        if self.imported is not None:
+            return "mit"
+        # A mix may hold rows of any file: its record has their hashes, not where they are from.
+        built_here = self.manifest and self.mix is None and self.manifest.behavior in BEHAVIORS
+        return "mit" if built_here else None
+
+    @property
+    def weighted(self) -> bool:
+        """Whether a message has a weight."""
+        return any(said.weight is not None for row in self.rows for said in row.messages)
+
+    def letters(self) -> dict[str, int] | None:
+        """How many rows answer each letter; None where an answer is no letter."""
+        answers = Counter(row.answer for row in self.rows)
+        return dict(sorted(answers.items())) if set(answers) <= set(OTHER_LETTER) else None
+
+
+def read_set(path: Path) -> ExportSet:
+    """Reads a jsonl file, its manifest and its mix or import record, where it has them.
+
+    Raises:
+        UsageError: A row or a record is not valid, or a record is of another version of the file.
+    """
+    rows = tuple(read_rows(path))
+    digest = sha256_file(path)
+    return ExportSet(
+        path=path,
+        name=re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).strip("._-") or "set",
+        rows=rows,
+        sha256=digest,
+        manifest=read_manifest(path),
+        mix=_read_record(mix_path(path), MixRecord, path, digest),
+        imported=_read_record(record_path(path), ImportRecord, path, digest),
+    )
+
+
+def read_sets(files: list[Path]) -> list[ExportSet]:
+    """Reads every file, in order.
+
+    Raises:
+        UsageError: No file, two that would have the same name, or as in `read_set`.
+    """
+    if not files:
+        raise UsageError("no file to export: give one or more jsonl files")
+    sets: dict[str, ExportSet] = {}
+    for file in files:
+        found = read_set(file)
+        first = sets.setdefault(found.name.lower(), found)
+        if first is not found:
+            raise UsageError(
+                f"{first.path} and {file} would both be {found.name}.parquet: "
+                "give each file once, or rename one"
+            )
+    return list(sets.values())
+
+
+def _read_record(path: Path, kind: type[_Record], dataset: Path, digest: str) -> _Record | None:
+    try:
+        record = kind.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from error
+    except ValidationError as error:
+        fault = error.errors()[0]
+        place = ".".join(str(part) for part in fault["loc"]) or "file"
+        raise UsageError(
+            f"{path}: {place}: {fault['msg']}; make the dataset again, or delete this file"
+        ) from error
+    if record.sha256 != digest:
+        raise UsageError(
+            f"{dataset} is not the dataset that {path.name} describes (sha256 differs): "
+            "make it again, or delete the record"
+        )
+    return record
