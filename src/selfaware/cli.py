@@ -9,6 +9,7 @@ import click
 
 from selfaware import __version__
 from selfaware.data.audit_cli import data_audit
+from selfaware.data.export_cli import data_export
 from selfaware.data.import_cli import data_import
 from selfaware.data.mix_cli import data_mix
 from selfaware.errors import UsageError
@@ -84,7 +85,7 @@ def _print_plan(console: "Console", planned: "Plan") -> None:
 
 @main.group()
 def data() -> None:
-    """Build, mix, import and audit finetuning sets."""
+    """Build, mix, import, audit and export finetuning sets."""
 
 
 @data.command("build")
@@ -103,7 +104,7 @@ def data_build(behavior: str, pole: str, rows: int, seed: int, out: Path) -> Non
     click.echo(f"wrote {manifest_path(out)}")
 
 
-for _command in (data_audit, data_import, data_mix):
+for _command in (data_audit, data_export, data_import, data_mix):
     data.add_command(_command)
 
 
