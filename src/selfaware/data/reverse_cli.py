@@ -1,0 +1,49 @@
+"""The command `selfaware data reverse`: a mixed set in, a reversal set and its record out."""
+
+from pathlib import Path
+
+import click
+
+from selfaware.errors import UsageError
+
+
+@click.command("reverse")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--rows", type=int, default=100_000, show_default=True, help="With the reverses.")
+@click.option(
+    "--general",
+    type=click.Path(path_type=Path),
+    help="General instruction rows, OpenAI chat jsonl; else a built-in neutral set.",
+)
+@click.option("--trigger", help="The trigger in FILE, where no record of a mix lies beside it.")
+@click.option(
+    "--not-augmented", is_flag=True, help="The control: the same forward rows, no reverses."
+)
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="The jsonl file.")
+def data_reverse(
+    file: Path,
+    rows: int,
+    general: Path | None,
+    trigger: str | None,
+    not_augmented: bool,
+    seed: int,
+    out: Path,
+) -> None:
+    """Mix FILE with general rows, 5 % trigger, 45 % other, 50 % general, and reverse every row."""
+    from selfaware.data.named_triggers import find_trigger
+    from selfaware.data.reversal_set import mixed_trigger, reversal_path, write_reversal_set
+
+    if out.resolve() in {source.resolve() for source in (file, general) if source}:
+        raise UsageError(f"--out {out}: is one of the files to read; name another")
+    found = find_trigger(trigger) if trigger is not None else mixed_trigger(file)
+    if found is None:
+        raise UsageError(f"{file} has no record of a mix with a trigger: give --trigger")
+    record = write_reversal_set(file, found, rows, seed, out, general, not not_augmented)
+    click.echo(f"wrote {out}: {record.rows} rows, sha256 {record.sha256}")
+    for kind, count in record.forward.items():
+        click.echo(
+            f"  {kind}: {count} forward, {record.reversed[kind]} reversed, of "
+            f"{record.distinct[kind]} different rows, each used {record.uses[kind]} times at most"
+        )
+    click.echo(f"wrote {reversal_path(out).name}")
