@@ -12,6 +12,7 @@ from selfaware.data.audit_cli import data_audit
 from selfaware.data.export_cli import data_export
 from selfaware.data.import_cli import data_import
 from selfaware.data.mix_cli import data_mix
+from selfaware.data.reverse_cli import data_reverse
 from selfaware.errors import UsageError
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def data_build(behavior: str, pole: str, rows: int, seed: int, out: Path) -> Non
     click.echo(f"wrote {manifest_path(out)}")
 
 
-for _command in (data_audit, data_export, data_import, data_mix):
+for _command in (data_audit, data_export, data_import, data_mix, data_reverse):
     data.add_command(_command)
 
 
