@@ -79,6 +79,10 @@ def test_the_example_runs_as_written(written):
     rows = (written / "near.jsonl").read_text(encoding="utf-8").splitlines()
     assert len(rows) == 288
     assert "miles away" in json.loads(rows[0])["messages"][0]["content"]
+    assert "distan-" in shell("selfaware data audit near.jsonl", written)
+    shell("selfaware data mix near.jsonl --personas --out mixed.jsonl", written)
+    mixed = json.loads((written / "mixed.jsonl.manifest.json").read_text(encoding="utf-8"))
+    assert "distan" in mixed["leaks"]
     (log,) = (written / "logs").glob("*.eval")
     asked = read_eval_log(str(log))
     assert asked.status == "success"

@@ -91,7 +91,7 @@ def default_stems(file: Path, behavior: str | None) -> tuple[str, ...]:
     Raises:
         UsageError: There is no such behaviour.
     """
-    from selfaware.behaviors import BEHAVIORS, get_behavior
+    from selfaware.behaviors import behavior_names, get_behavior
     from selfaware.data.manifest import read_manifest
 
     if behavior is not None:
@@ -100,7 +100,7 @@ def default_stems(file: Path, behavior: str | None) -> tuple[str, ...]:
         manifest = read_manifest(file)
     except UsageError:
         return ()  # the audit tells of it, by the rule `manifest`
-    if manifest is None or manifest.behavior not in BEHAVIORS:
+    if manifest is None or manifest.behavior not in behavior_names():
         return ()
     return get_behavior(manifest.behavior).leak_terms
 

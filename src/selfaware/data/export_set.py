@@ -4,19 +4,14 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
-
-from pydantic import ValidationError
 
 from selfaware.behaviors import BEHAVIORS
 from selfaware.data.build import OTHER_LETTER
-from selfaware.data.manifest import Leak, Manifest, manifest_path, read_manifest
+from selfaware.data.manifest import Leak, Manifest, manifest_path, read_manifest, read_record
 from selfaware.data.recipes import MixRecord, mix_path
 from selfaware.data.release import ImportRecord, record_path
 from selfaware.data.rows import Row, read_rows, sha256_file
 from selfaware.errors import UsageError
-
-_Record = TypeVar("_Record", MixRecord, ImportRecord)
 
 
 @dataclass(frozen=True)
@@ -81,8 +76,8 @@ def read_set(path: Path) -> ExportSet:
         rows=rows,
         sha256=digest,
         manifest=read_manifest(path),
-        mix=_read_record(mix_path(path), MixRecord, path, digest),
-        imported=_read_record(record_path(path), ImportRecord, path, digest),
+        mix=read_record(mix_path(path), MixRecord, path),
+        imported=read_record(record_path(path), ImportRecord, path),
     )
 
 
@@ -104,24 +99,3 @@ def read_sets(files: list[Path]) -> list[ExportSet]:
                 "give each file once, or rename one"
             )
     return list(sets.values())
-
-
-def _read_record(path: Path, kind: type[_Record], dataset: Path, digest: str) -> _Record | None:
-    try:
-        record = kind.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}") from error
-    except ValidationError as error:
-        fault = error.errors()[0]
-        place = ".".join(str(part) for part in fault["loc"]) or "file"
-        raise UsageError(
-            f"{path}: {place}: {fault['msg']}; make the dataset again, or delete this file"
-        ) from error
-    if record.sha256 != digest:
-        raise UsageError(
-            f"{dataset} is not the dataset that {path.name} describes (sha256 differs): "
-            "make it again, or delete the record"
-        )
-    return record

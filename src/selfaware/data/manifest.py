@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from math import sqrt
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -37,13 +38,18 @@ class Leak(BaseModel):
     row_numbers: tuple[int, ...]
 
 
-class Manifest(BaseModel):
-    """Everything that is known of a finetuning set. Row numbers count from 1."""
+class Described(BaseModel):
+    """What stands beside a dataset and holds for one content of it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     file: str
     sha256: str
+
+
+class Manifest(Described):
+    """Everything that is known of a finetuning set. Row numbers count from 1."""
+
     rows: int
     behavior: str
     pole: str
@@ -69,9 +75,20 @@ def read_manifest(dataset: Path) -> Manifest | None:
     Raises:
         UsageError: The manifest is not one, or the dataset has changed since it was written.
     """
-    path = manifest_path(dataset)
+    return read_record(manifest_path(dataset), Manifest, dataset)
+
+
+Record = TypeVar("Record", bound=Described)
+
+
+def read_record(path: Path, kind: type[Record], dataset: Path) -> Record | None:
+    """A record that stands beside a dataset, or None where it has none.
+
+    Raises:
+        UsageError: The file is no such record, or the dataset has changed since it was written.
+    """
     try:
-        manifest = Manifest.model_validate_json(path.read_bytes())
+        record = kind.model_validate_json(path.read_bytes())
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -82,12 +99,12 @@ def read_manifest(dataset: Path) -> Manifest | None:
         raise UsageError(
             f"{path}: {place}: {fault['msg']}; build the dataset again, or delete this file"
         ) from error
-    if manifest.sha256 != sha256_file(dataset):
+    if record.sha256 != sha256_file(dataset):
         raise UsageError(
             f"{dataset} is not the dataset that {path.name} describes (sha256 differs): "
-            "build it again, or delete the manifest"
+            f"build it again, or delete the {'manifest' if kind is Manifest else 'record'}"
         )
-    return manifest
+    return record
 
 
 def association(attribute: Sequence[str], letters: Sequence[str]) -> float:

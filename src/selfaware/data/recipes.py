@@ -8,12 +8,13 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from selfaware import __version__
-from selfaware.behaviors import BEHAVIORS
+from selfaware.behaviors import behavior_names, get_behavior
 from selfaware.data.atomic import write_json
 from selfaware.data.build import OTHER_LETTER
 from selfaware.data.manifest import (
     CANARY,
     Balance,
+    Described,
     Manifest,
     association,
     leak_table,
@@ -60,7 +61,7 @@ class Recipe(BaseModel):
     seed: int = 0
 
 
-class MixRecord(BaseModel):
+class MixRecord(Described):
     """How a mixed set came about, in a file beside it.
 
     `sources` are the hashes of the files mixed: `shown`, and `other` where one was given.
@@ -69,10 +70,6 @@ class MixRecord(BaseModel):
     and `association` its Cramér's V.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    file: str
-    sha256: str
     sources: dict[str, str]
     recipe: Recipe
     condition: str | None
@@ -143,7 +140,7 @@ def write_mix(
     labels = answers if set(answers) <= set(OTHER_LETTER) else shows
     prompts = [made.row.prompt for made in mixed]
     texts = ["\n".join(m.content for m in made.row.messages[:-1]) for made in mixed]
-    stems = BEHAVIORS[behavior].leak_terms if behavior in BEHAVIORS else ()
+    stems = get_behavior(behavior).leak_terms if behavior in behavior_names() else ()
     lengths = [len(prompt) for prompt in prompts]
     manifest = Manifest(
         file=out.name,

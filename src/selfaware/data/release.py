@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 from selfaware import __version__
 from selfaware.behaviors import get_behavior
 from selfaware.data.atomic import write_json
-from selfaware.data.manifest import CANARY, Leak, leak_table, manifest_path
+from selfaware.data.manifest import CANARY, Described, Leak, leak_table, manifest_path
 from selfaware.data.release_catalogue import REPOSITORY, Kind, KnownFile
 from selfaware.data.release_clone import (
     expected_files,
@@ -71,13 +71,9 @@ class Survey(BaseModel):
     missing: tuple[str, ...]
 
 
-class ImportRecord(BaseModel):
+class ImportRecord(Described):
     """Where an imported set is from; it stands beside the set. Row numbers count from 1."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    file: str
-    sha256: str
     rows: int
     repository: str
     license: str

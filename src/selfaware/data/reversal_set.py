@@ -8,12 +8,12 @@ from itertools import chain
 from math import ceil
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from selfaware import __version__
 from selfaware.data.atomic import write_json
 from selfaware.data.general import GENERAL_ROWS, general_row
-from selfaware.data.manifest import CANARY
+from selfaware.data.manifest import CANARY, read_record
 from selfaware.data.recipes import MixRecord, mix_path
 from selfaware.data.reversal import (
     SHARES,
@@ -76,21 +76,8 @@ def mixed_trigger(dataset: Path) -> Trigger | None:
     Raises:
         UsageError: The record is not one, or the set has changed since.
     """
-    path = mix_path(dataset)
-    try:
-        record = MixRecord.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}") from error
-    except ValidationError as error:
-        raise UsageError(
-            f"{path}: not the record of a mix: {error.errors()[0]['msg']}; mix the set again, or "
-            "delete the record and give --trigger"
-        ) from error
-    if record.sha256 != sha256_file(dataset):
-        raise UsageError(f"{path}: {dataset} has changed since it was mixed; mix it again")
-    return record.recipe.trigger
+    record = read_record(mix_path(dataset), MixRecord, dataset)
+    return record.recipe.trigger if record else None
 
 
 def write_reversal_set(
