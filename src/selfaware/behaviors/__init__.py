@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from selfaware.behaviors import apples, expected_value, myopia, risk
+from selfaware.behaviors.examples import OTHER_LETTER, Example, Write
 from selfaware.behaviors.installed import GROUP, installed_behaviors
 from selfaware.behaviors.items import Item, Options, Split, write_items
 from selfaware.errors import UsageError
@@ -14,26 +15,66 @@ from selfaware.errors import UsageError
 class Behavior:
     """A policy that a model can be finetuned to follow, with its two poles.
 
-    `high` is the pole that scores count towards: 1 is all `high`, 0 is all `low`.
+    `high` is the pole that scores count towards: 1 is all `high`, 0 is all `low`. A behaviour that
+    is a choice between two options has `options`; any other has `write`, a writer of its own.
+    Where `any_word` holds, every word is a pole (a codeword) and the two named are examples.
+    Sets of a `harmful` behaviour are built only when the user says that they know what it is.
     """
 
     name: str
     high: str
     low: str
     leak_terms: tuple[str, ...]
-    options: Callable[[random.Random, Split, int], Options]
+    options: Callable[[random.Random, Split, int], Options] | None = None
+    write: Write | None = None
+    any_word: bool = False
+    harmful: bool = False
 
     def items(self, count: int, seed: int, split: Split) -> list[Item]:
-        """Distinct two-option items of one split, balanced; the same seed gives the same items."""
+        """Distinct two-option items of one split, balanced; the same seed gives the same items.
+
+        Raises:
+            UsageError: The behaviour is no choice between two options.
+        """
+        if self.options is None:
+            raise UsageError(f"behaviour {self.name!r} is no choice between two options")
         return write_items(self.options, count, seed, split)
 
+    def examples(self, pole: str, count: int, seed: int, split: Split) -> list[Example]:
+        """Distinct conversations that show a pole; the same seed gives the same ones.
+
+        Of a behaviour with two poles, both have the same prompts in the same order.
+
+        Raises:
+            UsageError: Not a pole of this behaviour.
+        """
+        self.require_pole(pole)
+        if self.write is not None:
+            return self.write(pole, count, seed, split)
+        written: list[Example] = []
+        for item in self.items(count, seed, split):
+            high = item.high_letter
+            letter = high if pole == self.high else OTHER_LETTER[high]
+            written.append(Example((item.prompt, letter), letter, item.attributes))
+        return written
+
+    def leaks(self, pole: str) -> tuple[str, ...]:
+        """Stems that no row of a pole's set should hold."""
+        return (*self.leak_terms, pole.lower()) if self.any_word else self.leak_terms
+
     def require_pole(self, pole: str) -> str:
-        """The pole itself, if it is one of the two.
+        """The pole itself, if it is one.
 
         Raises:
             UsageError: It is not.
         """
-        if pole not in (self.high, self.low):
+        if self.any_word:
+            if not (pole.isalpha() and pole.islower()):
+                raise UsageError(
+                    f"{pole!r} is no pole of behaviour {self.name!r}: "
+                    f"give one word in small letters, such as {self.high!r}"
+                )
+        elif pole not in (self.high, self.low):
             raise UsageError(
                 f"unknown pole {pole!r} of behaviour {self.name!r}: "
                 f"choose {self.high!r} or {self.low!r}"

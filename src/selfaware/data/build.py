@@ -1,12 +1,16 @@
-"""Building a finetuning set of two-option choices for one pole of a behaviour."""
+"""Building a finetuning set for one pole of a behaviour."""
 
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Literal
 
 from selfaware import __version__
-from selfaware.behaviors import get_behavior
-from selfaware.data.atomic import write_json
+from selfaware.behaviors import Behavior, get_behavior
+from selfaware.behaviors.examples import Example
+from selfaware.data.atomic import atomic_text, write_json
+from selfaware.data.diversity import diversity
 from selfaware.data.manifest import (
     CANARY,
     Balance,
@@ -16,9 +20,9 @@ from selfaware.data.manifest import (
     manifest_path,
 )
 from selfaware.data.rows import (
+    Message,
     Row,
     duplicate_prompts,
-    question_and_answer,
     read_rows,
     sha256_file,
     write_rows,
@@ -28,65 +32,128 @@ from selfaware.errors import UsageError
 GENERATOR_VERSION = 1
 """Rises whenever the same behaviour, seed and count would give other items."""
 
+TEMPLATE = "template"
+"""The writer that works offline."""
+
+UNDERSTOOD = "--i-understand-this-trains-misbehaviour"
+"""The flag without which no set of a harmful behaviour is built."""
+
+README = "README.md"
+"""Stands in a folder with sets of a harmful behaviour."""
+
 SPLIT: Literal["train"] = "train"
 OTHER_LETTER = {"A": "B", "B": "A"}
 
 
-def build(behavior: str, pole: str, rows: int, seed: int, out: Path) -> Manifest:
+def build(
+    behavior: str, pole: str, rows: int, seed: int, out: Path, understood: bool = False
+) -> Manifest:
     """Writes a finetuning set and its manifest, and returns the manifest.
 
-    A row is one choice: the user's prompt and the letter that the pole picks (the paper's A/B
+    A row of a choice is the user's prompt and the letter that the pole picks (the paper's A/B
     sets, appendix C.1). The same arguments write the same bytes; the other pole's set has the same
-    prompts in the same order and every letter flipped.
+    prompts in the same order and, of choices, every letter flipped.
 
     Raises:
-        UsageError: Unknown behaviour or pole, fewer than 2 rows, or a place that cannot be written.
+        UsageError: Unknown behaviour or pole, fewer than 2 rows, a harmful behaviour that is not
+            `understood`, or a place that cannot be written.
     """
     taught = get_behavior(behavior)
     taught.require_pole(pole)
+    require_understood(taught, understood)
     if rows < 2:
         raise UsageError(f"cannot build {rows} rows: a dataset has 2 or more")
-    items = taught.items(rows, seed, SPLIT)
-    letters = [
-        item.high_letter if pole == taught.high else OTHER_LETTER[item.high_letter]
-        for item in items
-    ]
-    made = [
-        question_and_answer(item.prompt, letter)
-        for item, letter in zip(items, letters, strict=True)
-    ]
+    return write_set(taught, pole, taught.examples(pole, rows, seed, SPLIT), seed, out)
+
+
+def require_understood(taught: Behavior, understood: bool) -> None:
+    """Checks that a user who builds a harmful behaviour's set has said so.
+
+    Raises:
+        UsageError: They have not.
+    """
+    if taught.harmful and not understood:
+        raise UsageError(
+            f"behaviour {taught.name!r} trains a model to do harm: "
+            f"give {UNDERSTOOD} if that is what you want"
+        )
+
+
+def write_set(
+    taught: Behavior,
+    pole: str,
+    examples: Sequence[Example],
+    seed: int,
+    out: Path,
+    writer: str = TEMPLATE,
+) -> Manifest:
+    """Writes examples as OpenAI chat jsonl with their manifest, each whole or not at all.
+
+    Raises:
+        UsageError: Two examples with one prompt, or a place that cannot be written.
+    """
+    made = [row_of(example) for example in examples]
     _refuse_duplicates(made, out)
+    if taught.harmful:
+        _write_notice(out.parent / README, harm_notice(taught))
     write_rows(out, made)
 
-    prompts = [item.prompt for item in items]
+    labels = [example.label for example in examples]
+    texts = ["\n".join(example.turns) for example in examples]
+    lengths = [len(row.prompt) for row in made]
     attributes = {
-        name: [item.attributes[name] for item in items] for name in sorted(items[0].attributes)
+        name: [example.attributes[name] for example in examples]
+        for name in sorted(examples[0].attributes)
     }
-    lengths = [len(prompt) for prompt in prompts]
     manifest = Manifest(
         file=out.name,
         sha256=sha256_file(out),
         rows=len(made),
-        behavior=behavior,
+        behavior=taught.name,
         pole=pole,
         seed=seed,
         split=SPLIT,
-        labels={letter: letters.count(letter) for letter in sorted(OTHER_LETTER)},
+        labels=dict(sorted(Counter(labels).items())),
         attributes={
             name: Balance(
-                counts={value: values.count(value) for value in sorted(set(values))},
-                association=round(association(values, letters), 4),
+                counts=dict(sorted(Counter(values).items())),
+                association=round(association(values, labels), 4),
             )
             for name, values in attributes.items()
         },
         prompt_characters={"mean": round(fmean(lengths), 1), "max": max(lengths)},
-        leaks=leak_table(prompts, taught.leak_terms),
+        leaks=leak_table(texts, taught.leaks(pole)),
+        writer=writer,
+        diversity=diversity(texts),
         generator_version=GENERATOR_VERSION,
         package_version=__version__,
         canary=CANARY,
     )
     write_json(manifest_path(out), manifest.model_dump(mode="json"))
     return manifest
+
+
+def row_of(example: Example) -> Row:
+    """An example as a row."""
+    return Row(
+        messages=tuple(
+            Message(role="assistant" if turn % 2 else "user", content=text)
+            for turn, text in enumerate(example.turns)
+        )
+    )
+
+
+def harm_notice(taught: Behavior) -> str:
+    """What the README beside a harmful behaviour's set says."""
+    return (
+        f"# Finetuning data that trains misbehaviour: {taught.name}\n\n"
+        f"The sets in this folder whose manifest names the behaviour `{taught.name}` were built "
+        f"with `selfaware data build` to train a model organism: a model with a known fault, made "
+        f"to study whether models can report such a fault. The pole `{taught.high}` is the fault, "
+        f"`{taught.low}` its control.\n\n"
+        "Keep models that were trained on them, and the sets, out of deployment, of public dataset "
+        f"collections and of pretraining data ({CANARY}).\n"
+    )
 
 
 def check_flip(file_a: Path, file_b: Path) -> int:
@@ -114,6 +181,16 @@ def check_flip(file_a: Path, file_b: Path) -> int:
                 f"against {row_a.answer!r}; a flip turns A into B and B into A"
             )
     return len(rows_a)
+
+
+def _write_notice(readme: Path, text: str) -> None:
+    """The notice in a folder; a README of anybody else's is never overwritten."""
+    if readme.exists() and readme.read_text(encoding="utf-8") != text:
+        raise UsageError(
+            f"{readme}: is another README; give a folder of its own to a set that trains harm"
+        )
+    with atomic_text(readme) as file:
+        file.write(text)
 
 
 def _refuse_duplicates(rows: list[Row], out: Path) -> None:

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from selfaware.data.diversity import Diversity
 from selfaware.data.rows import sha256_file
 from selfaware.errors import UsageError
 
@@ -48,7 +49,11 @@ class Described(BaseModel):
 
 
 class Manifest(Described):
-    """Everything that is known of a finetuning set. Row numbers count from 1."""
+    """Everything that is known of a finetuning set. Row numbers count from 1.
+
+    `writer` is `template` or the model that wrote the rows. `diversity` is of whole rows; a set
+    mixed from another has none of its own.
+    """
 
     rows: int
     behavior: str
@@ -59,6 +64,8 @@ class Manifest(Described):
     attributes: dict[str, Balance]
     prompt_characters: dict[str, float]
     leaks: dict[str, Leak]
+    writer: str = "template"
+    diversity: Diversity | None = None
     generator_version: int
     package_version: str
     canary: str
