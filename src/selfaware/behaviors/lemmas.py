@@ -34,7 +34,8 @@ def noun_forms(codeword: str) -> frozenset[str]:
     import inflect
 
     word = codeword.lower()
-    return frozenset({word, str(inflect.engine().plural_noun(inflect.Word(word))).lower()})
+    plural = inflect.engine().plural_noun(word)
+    return frozenset({word, plural.lower()})
 
 
 @cache
