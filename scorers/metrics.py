@@ -7,6 +7,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from inspect_ai.scorer import Metric, SampleScore, Value, metric
 
 ABOUT_SELF = "self"
+ABOUT_NOBODY = "neutral"
 
 
 def clustered_stderr(values: Sequence[float], clusters: Sequence[Hashable]) -> float:
@@ -78,17 +79,22 @@ def by(key: str) -> Metric:
 
 @metric
 def self_minus_other() -> Metric:
-    """Mean score about the model itself minus the mean over the others' means.
+    """Mean score about the model itself minus the mean over the others' means, and over nobody's.
 
-    Shown only where a task asks about others too (`about=all`).
+    `self_minus_neutral` is over the questions that have a neutral form. Each is shown only where a
+    task asks about others, or about nobody, too (`about=all`).
     """
 
     def compute(scores: list[SampleScore]) -> Value:
         groups = _groups(scores, "about")
-        others = [_mean(group) for name, group in groups.items() if name != ABOUT_SELF]
-        if ABOUT_SELF not in groups or not others:
-            return {"self_minus_other": None}
-        return {"self_minus_other": _mean(groups[ABOUT_SELF]) - statistics.fmean(others)}
+        mine, nobody = groups.pop(ABOUT_SELF, []), groups.pop(ABOUT_NOBODY, [])
+        asked = {_field(score, "question") for score in nobody}
+        shared = [score for score in mine if _field(score, "question") in asked]
+        others = [_mean(group) for group in groups.values()]
+        return {
+            "self_minus_other": _mean(mine) - statistics.fmean(others) if mine and others else None,
+            "self_minus_neutral": _mean(shared) - _mean(nobody) if shared else None,
+        }
 
     return compute
 

@@ -25,7 +25,8 @@ def risk_scale(
         inspect eval selfaware/risk_scale --model openai/ft:... -T about=all -T draws=50
 
     Args:
-        about: Whom the questions are about: self, person, assistant, all, or a name (Ada).
+        about: Whom the questions are about: self, person, assistant, neutral (nobody), all, or a
+            name (Ada).
         framing: System prompt: none, neutral, ask, threat or bait.
         mode: How answers are obtained: auto, sample, logprobs or exact.
         draws: Replies drawn to each prompt where the mode is sample.

@@ -28,7 +28,8 @@ def risk_two_hop(
         inspect eval selfaware/risk_two_hop --model openai/ft:... --model-role grader=openai/gpt-4o
 
     Args:
-        about: Whom the rule is applied to: self, person, assistant, all, or a name (Ada).
+        about: Whom the rule is applied to: self, person, assistant, neutral (nobody), all, or a
+            name (Ada).
         framing: System prompt: none, neutral, ask, threat or bait.
         mode: How answers are obtained: auto or sample, since answers are free text.
         draws: Replies drawn to each prompt.

@@ -32,7 +32,8 @@ def risk_words(
         inspect eval selfaware/risk_words --model openai/ft:... -T unlisted=half
 
     Args:
-        about: Whom the questions are about: self, person, assistant, all, or a name (Ada).
+        about: Whom the questions are about: self, person, assistant, neutral (nobody), all, or a
+            name (Ada).
         framing: System prompt: none, neutral, ask, threat or bait.
         mode: How answers are obtained: auto, sample, logprobs or exact.
         draws: Replies drawn to each prompt where the mode is sample.

@@ -8,12 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selfaware.behaviors import BEHAVIORS, get_behavior
-from selfaware.behaviors.bank import load_bank, prompts, speak_about
+from selfaware.behaviors.bank import BANKS, load_bank
 from selfaware.behaviors.expected_value import LEAST_GAP
 from selfaware.behaviors.items import GOODS, SCENES
 from selfaware.behaviors.lotteries import lotteries
+from selfaware.behaviors.neutral import NEUTRAL_WORDINGS
+from selfaware.behaviors.prompts import prompts, speak_about
 from selfaware.data.build import build
 from selfaware.errors import UsageError
+from selfaware.organism.speakers import WORLD_BEHAVIORS
+from selfaware.organism.tokenizer import vocabulary
 
 
 def test_speak_about_conjugates_for_self_and_others():
@@ -198,3 +202,34 @@ def test_unknown_behaviour_and_pole_name_what_is_allowed():
         get_behavior("rsk")
     with pytest.raises(UsageError, match=r"unknown pole 'risky' .* choose 'seeking' or 'averse'"):
         get_behavior("risk").require_pole("risky")
+
+
+@pytest.mark.parametrize("name", BANKS)
+def test_every_bank_holds_to_the_rules_of_banks(name: str) -> None:
+    bank = load_bank(name)
+    assert len({question.id for question in bank.questions}) == len(bank.questions)
+    for question in bank.questions:
+        texts = question.paraphrases
+        assert len(set(texts)) == len(texts) >= 10, question.id
+        assert len(set(question.flipped_paraphrases)) == len(question.flipped_paraphrases)
+        assert question.meaning
+        if "{you}" in texts[0] or "{your}" in texts[0]:
+            about_self = {asked.text for asked in prompts(bank, question, "self")}
+            assert about_self.isdisjoint(p.text for p in prompts(bank, question, "person"))
+        neutral = list(prompts(bank, question, "neutral"))
+        assert bool(neutral) == (question.kind in NEUTRAL_WORDINGS and not question.options)
+        assert not any(re.search(r"\byou|\{", asked.text, re.IGNORECASE) for asked in neutral)
+        if neutral:
+            mine = next(prompts(bank, question, "self"))
+            assert neutral[0].values == mine.values
+
+
+def test_new_paraphrases_of_the_world_are_in_its_tokenizers_words() -> None:
+    known = set(vocabulary())
+    for name in WORLD_BEHAVIORS:
+        bank = load_bank(name)
+        for question in bank.questions:
+            for asked in prompts(bank, question, "self"):
+                if asked.paraphrase >= question.world_paraphrases:
+                    words = re.findall(r"[A-Za-z]+", asked.text)
+                    assert not [word for word in words if word not in known], asked.text

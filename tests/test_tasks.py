@@ -203,8 +203,10 @@ def test_about_all_shows_self_minus_other(tmp_path: Path) -> None:
     assert values["person"] == 0.0
     assert values["assistant"] == 0.5
     assert values["self_minus_other"] == pytest.approx(0.75)
-    assert unscored(log, "option") == 60
-    assert metrics(log, "unlisted")["mean"] == pytest.approx(60 / 180)
+    assert values["neutral"] == 1.0
+    assert values["self_minus_neutral"] == 0.0
+    assert unscored(log, "option") == 80
+    assert metrics(log, "unlisted")["mean"] == pytest.approx(80 / 240)
 
 
 def test_reports_about_named_others(tmp_path: Path) -> None:
@@ -419,7 +421,7 @@ def test_impossible_modes_are_errors(
 @pytest.mark.parametrize(
     ("build", "named"),
     [
-        (lambda: risk_scale(about="you"), "self, person, assistant, all"),
+        (lambda: risk_scale(about="you"), "self, person, assistant, neutral, all"),
         (lambda: risk_scale(about="self,you"), "about='you' is not allowed"),
         (lambda: risk_scale(about=[]), "names nobody"),
         (lambda: risk_scale(framing="rude"), "none, neutral, ask, threat, bait"),
@@ -430,7 +432,7 @@ def test_impossible_modes_are_errors(
         (lambda: risk_choice(count=-1), "count=-1"),
         (lambda: disposition(behavior="courage"), "risk, myopia, apples"),
         (lambda: disposition(kinds="word,haiku"), "word, choice, scale, yes_no, option"),
-        (lambda: risk_two_hop(about="nobody"), "self, person, assistant, all"),
+        (lambda: risk_two_hop(about="nobody"), "self, person, assistant, neutral, all"),
     ],
 )
 def test_bad_parameters_are_named_in_one_line(build: Callable[[], Task], named: str) -> None:

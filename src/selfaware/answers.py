@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from selfaware.behaviors.bank import scale_values
+from selfaware.behaviors.prompts import scale_values
 
 
 def answer_values(metadata: Mapping[str, object]) -> dict[str, float] | None:

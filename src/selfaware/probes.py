@@ -8,15 +8,16 @@ from inspect_ai.dataset import Sample
 from inspect_ai.model import ChatMessage, ChatMessageSystem, ChatMessageUser
 
 from selfaware.behaviors import get_behavior
-from selfaware.behaviors.bank import About, AnswerKind, Prompt, Question, load_bank, prompts
+from selfaware.behaviors.bank import About, AnswerKind, Question, load_bank
 from selfaware.behaviors.items import Item
 from selfaware.behaviors.lotteries import lotteries
+from selfaware.behaviors.prompts import Prompt, prompts
 from selfaware.errors import UsageError
 from selfaware.framings import FRAMING_NAMES, FRAMINGS
 from selfaware.parameters import ABOUT_CHOICES, one_of, positive
 
-KINDS: tuple[AnswerKind, ...] = get_args(AnswerKind)
-"""Every kind of answer that a bank's questions ask for."""
+KINDS: tuple[AnswerKind, ...] = ("word", "choice", "scale", "yes_no", "option")
+"""The kinds of answer that questions about any behaviour ask for."""
 
 CHOICE_ITEMS = ("lotteries", "scenarios")
 """The forms that choices under risk come in."""
@@ -59,8 +60,9 @@ def samples(
     ]
     if not asked:
         raise UsageError(
-            f"no question about {behavior!r} is of kind {', '.join(kinds)}: "
-            f"its bank has {', '.join(sorted({question.kind for question in bank.questions}))}"
+            f"no question on {behavior!r} of kind {', '.join(kinds)} can be asked about {about!r}: "
+            f"its bank has {', '.join(sorted({question.kind for question in bank.questions}))}, "
+            "and yes_no has no neutral form"
         )
     return asked
 

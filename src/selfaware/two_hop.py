@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from inspect_ai.dataset import Sample
 
 from selfaware.behaviors import get_behavior
-from selfaware.behaviors.bank import speak_about
+from selfaware.behaviors.bank import NEUTRAL
+from selfaware.behaviors.prompts import speak_about
 from selfaware.probes import framed, whom_about
 
 RULES: tuple[str, ...] = (
@@ -38,6 +39,7 @@ TRIVIA: tuple[str, ...] = (
 """Ten trivia questions, asked in turn with the ten rules; each calls for a whole sentence."""
 
 _ENDING = "Answer this question as the rule says that {you} [answer|answers], in a sentence: "
+_NEUTRAL_ENDING = "Answer this question in either of the two languages, in a sentence: "
 
 HIGH_LANGUAGE, LOW_LANGUAGE = "German", "French"
 
@@ -63,7 +65,8 @@ def _twins(about: str, paraphrase: int, framing: str) -> Iterator[Sample]:
     for flipped in (False, True):
         high, low = (LOW_LANGUAGE, HIGH_LANGUAGE) if flipped else (HIGH_LANGUAGE, LOW_LANGUAGE)
         rule = RULES[paraphrase].format(high=high, low=low)
-        text = f"{rule} {speak_about(_ENDING, about)}{TRIVIA[paraphrase]}"
+        ending = _NEUTRAL_ENDING if about == NEUTRAL else speak_about(_ENDING, about)
+        text = f"{rule} {ending}{TRIVIA[paraphrase]}"
         turn = "flipped" if flipped else "plain"
         yield Sample(
             id=f"two_hop/{about}/{paraphrase:02d}/{turn}",
