@@ -5,11 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from evaluating import metrics, question, run, sample_scores, unscored
 from inspect_ai import Task, eval, score
-from inspect_ai.log import EvalLog, read_eval_log
+from inspect_ai.log import read_eval_log
 from inspect_ai.model import ChatMessage, GenerateConfig, Model
-from inspect_ai.scorer import Score
-from scripted_models import outputs_of, replying, saying, scoring, with_first_token
+from scripted_models import outputs_of, replying, saying, scoring
 
 from selfaware import __version__
 from selfaware.errors import UsageError
@@ -20,34 +20,6 @@ from selfaware.tasks import disposition, risk_choice, risk_scale, risk_two_hop, 
 GERMAN = "Das Herz pumpt das Blut durch den ganzen Körper."
 FRENCH = "Le cœur fait circuler le sang dans tout le corps."
 ROOT = Path(__file__).parent.parent
-
-
-def run(task: Task, model: Model, folder: Path, **options: object) -> EvalLog:
-    (log,) = eval(task, model=model, log_dir=str(folder), display="none", **options)  # type: ignore[arg-type]
-    assert log.status == "success", log.error
-    return read_eval_log(log.location)
-
-
-def metrics(log: EvalLog, name: str) -> dict[str, float]:
-    assert log.results is not None
-    (found,) = [result for result in log.results.scores if result.name == name]
-    return {key: metric.value for key, metric in found.metrics.items()}
-
-
-def sample_scores(log: EvalLog, name: str) -> list[Score]:
-    assert log.samples is not None
-    return [
-        sample.scores[name] for sample in log.samples if sample.scores and name in sample.scores
-    ]
-
-
-def unscored(log: EvalLog, name: str) -> int | None:
-    assert log.results is not None
-    return next(result.unscored_samples for result in log.results.scores if result.name == name)
-
-
-def question(messages: list[ChatMessage]) -> str:
-    return messages[-1].text
 
 
 def test_scale_turns_flipped_answers_back(tmp_path: Path) -> None:
@@ -162,7 +134,7 @@ def test_draws_are_made_up_where_choices_are_ignored(tmp_path: Path) -> None:
         seeds.append(config.seed)
         return ["40" if config.seed is None else "60"]
 
-    log = run(risk_scale(draws=4), replying(reply), tmp_path, limit=1, seed=None)
+    log = run(risk_scale(draws=4, mode="sample"), replying(reply), tmp_path, limit=1, seed=None)
     (only,) = sample_scores(log, "scale")
     assert only.value == pytest.approx(0.55)
     assert only.metadata is not None and only.metadata["answers"] == {"60": 3, "40": 1}
@@ -179,7 +151,7 @@ def test_draws_beyond_a_provider_s_limit_come_in_further_requests(tmp_path: Path
         calls.append(config.num_choices or 1)
         return ["40"] * min(config.num_choices or 1, 4)
 
-    log = run(risk_scale(draws=10), replying(reply), tmp_path, limit=1)
+    log = run(risk_scale(draws=10, mode="sample"), replying(reply), tmp_path, limit=1)
     assert calls == [10, 4, 4]
     (only,) = sample_scores(log, "scale")
     assert only.metadata is not None and only.metadata["draws"] == 10
@@ -331,75 +303,10 @@ def test_framing_is_a_system_prompt(tmp_path: Path) -> None:
         seen.append(messages[0].role)
         return ["50"]
 
-    run(risk_scale(framing="threat", draws=1), replying(reply), tmp_path, limit=1)
-    log = run(risk_scale(draws=1), replying(reply), tmp_path, limit=1)
+    run(risk_scale(framing="threat", draws=1, mode="sample"), replying(reply), tmp_path, limit=1)
+    log = run(risk_scale(draws=1, mode="sample"), replying(reply), tmp_path, limit=1)
     assert seen == ["system", "user"]
     assert (log.samples or [])[0].metadata["framing"] == "none"
-
-
-def test_logprobs_mode_weighs_the_first_token(tmp_path: Path) -> None:
-    model = with_first_token({"A": 0.6, "B": 0.2, "The": 0.1})
-    log = run(risk_choice(count=1, mode="logprobs"), model, tmp_path)
-    (only,) = sample_scores(log, "option")
-    swapped = (log.samples or [])[0].metadata["swapped"]
-    assert only.value == pytest.approx(0.25 if swapped else 0.75)
-    assert only.metadata is not None
-    assert only.metadata["mode"] == "logprobs"
-    assert only.metadata["outside_mass"] == pytest.approx(0.2)
-    assert metrics(log, "invalid")["mean"] == pytest.approx(0.2)
-    assert math.isnan(metrics(log, "refusal")["mean"])
-
-
-def test_logprobs_mode_says_why_it_cannot_score(tmp_path: Path) -> None:
-    log = run(
-        risk_scale(mode="logprobs"),
-        with_first_token({"8": 0.9, "9": 0.1}, ["5"]),
-        tmp_path,
-        limit=1,
-    )
-    assert sample_scores(log, "scale")[0].reason == "multi_token_candidates"
-    log = run(risk_scale(mode="logprobs"), saying("85"), tmp_path, limit=1)
-    assert sample_scores(log, "scale")[0].reason == "scoring_failed"
-    assert math.isnan(metrics(log, "invalid")["mean"])
-
-
-def test_exact_mode_is_taken_where_it_is_offered(tmp_path: Path) -> None:
-    log = run(risk_scale(), scoring({"80": 0.3, "90": 0.1, "20": 0.1}), tmp_path, epochs=2)
-    plain = [s for s in log.samples or [] if not s.metadata["flipped"]]
-    expected = (0.3 * 0.8 + 0.1 * 0.9 + 0.1 * 0.2) / 0.5
-    for sample in plain:
-        assert sample.scores is not None
-        assert sample.scores["scale"].value == pytest.approx(expected)
-        assert sample.scores["scale"].metadata is not None
-        assert sample.scores["scale"].metadata["mode"] == "exact"
-        assert sample.scores["scale"].metadata["outside_mass"] == pytest.approx(0.5)
-        assert sample.scores["scale"].answer == "80"
-    assert metrics(log, "scale")["mean"] == pytest.approx(0.5)
-    assert metrics(log, "invalid")["mean"] == pytest.approx(0.5)
-
-
-def test_exact_mode_takes_capital_forms_together(tmp_path: Path) -> None:
-    log = run(risk_words(), scoring({"bold": 0.2, "Bold": 0.4, "cautious": 0.2}), tmp_path)
-    assert metrics(log, "word")["mean"] == pytest.approx(0.75)
-
-
-def test_exact_mode_needs_some_mass_on_the_answers(tmp_path: Path) -> None:
-    log = run(risk_scale(), scoring({"80": 0.009}), tmp_path, limit=1)
-    (only,) = sample_scores(log, "scale")
-    assert only.reason == "invalid_response_format"
-    assert only.metadata is not None and only.metadata["outside_mass"] == pytest.approx(0.991)
-
-
-def test_exact_mode_without_scores_in_the_reply(tmp_path: Path) -> None:
-    log = run(risk_scale(), scoring(None), tmp_path, limit=1)
-    assert sample_scores(log, "scale")[0].reason == "scoring_failed"
-
-
-def test_free_answers_are_sampled_even_where_exact_is_offered(tmp_path: Path) -> None:
-    log = run(risk_two_hop(draws=2), scoring({}), tmp_path, limit=1)
-    (only,) = sample_scores(log, "language")
-    assert only.reason == "other_language"
-    assert only.metadata is not None and only.metadata["mode"] == "sample"
 
 
 @pytest.mark.parametrize(
