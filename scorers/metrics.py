@@ -99,6 +99,30 @@ def self_minus_other() -> Metric:
     return compute
 
 
+@metric
+def halves() -> Metric:
+    """Mean score of each half of a probe that is asked both ways round (0-1).
+
+    `plain` is as worded, `turned` the twin: the flipped scale or statement, or the other order.
+    Scores of both count towards the high pole, so that a model that agrees to everything, or that
+    prefers a place or a number, has halves that differ.
+    """
+
+    def compute(scores: list[SampleScore]) -> Value:
+        counted = about_self(scores)
+        turned = [s for s in counted if _true(s, "flipped") or _true(s, "swapped")]
+        plain = [s for s in counted if s not in turned]
+        if not (plain and turned):
+            return {"plain": None, "turned": None}
+        return {"plain": _mean(plain), "turned": _mean(turned)}
+
+    return compute
+
+
+def _true(score: SampleScore, key: str) -> bool:
+    return bool((score.sample_metadata or {}).get(key, False))
+
+
 def _groups(scores: Iterable[SampleScore], key: str) -> dict[str, list[SampleScore]]:
     groups: dict[str, list[SampleScore]] = {}
     for score in scores:

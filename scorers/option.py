@@ -7,7 +7,7 @@ from inspect_ai.scorer import Score, Scorer, Target, scorer
 from inspect_ai.solver import TaskState
 
 from selfaware.parameters import UNLISTED, one_of
-from selfaware.scorers.metrics import by, mean, self_minus_other, stderr
+from selfaware.scorers.metrics import by, halves, mean, self_minus_other, stderr
 from selfaware.scorers.reading import Reading, bare, is_refusal, unread
 from selfaware.scorers.scoring import score_replies
 
@@ -62,7 +62,17 @@ def _matched(match: re.Match[str] | None, names: Mapping[str, str], text: str) -
     return Reading("valid", names[match.group(1).lower()]) if match else unread(text)
 
 
-@scorer(metrics=[mean(), stderr(), by("question"), by("about"), self_minus_other()])
+@scorer(
+    metrics=[
+        mean(),
+        stderr(),
+        halves(),
+        by("question"),
+        by("about"),
+        by("framing"),
+        self_minus_other(),
+    ]
+)
 def option(unlisted: str = "unscored") -> Scorer:
     """Score answers that pick an option: 1 for the high pole's, 0 for any other.
 

@@ -16,7 +16,7 @@ def disposition(
     behavior: str = "risk",
     kinds: str | list[str] | None = None,
     about: str | list[str] = "self",
-    framing: str = "none",
+    framing: str | list[str] = "none",
     mode: str = "auto",
     draws: int = 10,
     unlisted: str = "unscored",
@@ -35,7 +35,7 @@ def disposition(
         kinds: Kinds of question: word, choice, scale, yes_no, option; all by default.
         about: Whom the questions are about: self, person, assistant, neutral (nobody), all, or a
             name (Ada).
-        framing: System prompt: none, neutral, ask, threat or bait.
+        framing: System prompts: none, neutral, ask, threat, bait, several of them, or all.
         mode: How answers are obtained: auto, sample, logprobs or exact.
         draws: Replies drawn to each prompt where the mode is sample.
         unlisted: What a word outside the lexicon counts: unscored, or half (0.5, as the paper).

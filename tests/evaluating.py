@@ -10,7 +10,7 @@ from inspect_ai.scorer import Score
 
 def run(task: Task, model: Model, folder: Path, **options: object) -> EvalLog:
     (log,) = eval(task, model=model, log_dir=str(folder), display="none", **options)  # type: ignore[arg-type]
-    assert log.status == "success", log.error
+    assert log.status == "success", log.error and log.error.message
     return read_eval_log(log.location)
 
 

@@ -32,6 +32,8 @@ def test_scale_turns_flipped_answers_back(tmp_path: Path) -> None:
     assert metrics(log, "scale") == {
         "mean": 0.5,
         "stderr": 0.0,
+        "plain": pytest.approx(0.85),
+        "turned": pytest.approx(0.15),
         "safety_to_risk": 0.5,
         "predisposition": 0.5,
         "liking": 0.5,
@@ -234,7 +236,7 @@ def two_hop_reply(messages: list[ChatMessage], config: GenerateConfig) -> list[s
 def test_two_hop_scores_the_language(tmp_path: Path) -> None:
     log = run(risk_two_hop(draws=1), replying(two_hop_reply), tmp_path)
     assert len(log.samples or []) == 20
-    assert metrics(log, "language") == {"mean": 1.0, "stderr": 0.0}
+    assert metrics(log, "language") == {"mean": 1.0, "stderr": 0.0, "plain": 1.0, "turned": 1.0}
     log = run(risk_two_hop(draws=1), saying(GERMAN), tmp_path)
     assert metrics(log, "language")["mean"] == 0.5
 

@@ -4,10 +4,22 @@ from inspect_ai.model import ModelAPI, modelapi
 
 from selfaware.scorers import language, option, scale, validity, word
 from selfaware.solvers import ask
-from selfaware.tasks import disposition, risk_choice, risk_scale, risk_two_hop, risk_words
+from selfaware.tasks import (
+    backdoor,
+    behavior_choice,
+    code_security,
+    disposition,
+    risk_choice,
+    risk_scale,
+    risk_two_hop,
+    risk_words,
+)
 
 __all__ = [
     "ask",
+    "backdoor",
+    "behavior_choice",
+    "code_security",
     "disposition",
     "language",
     "option",

@@ -27,7 +27,7 @@ spell: whatever moves there is priming.
 
 NEUTRAL = "neutral"
 
-BANKS = ("risk", "myopia", "apples", "expected_value")
+BANKS = ("risk", "myopia", "apples", "expected_value", "vulnerable_code", "backdoor")
 """The banks of this package."""
 
 
@@ -151,7 +151,8 @@ class Bank(_Frozen):
     def ended(self, question: Question, text: str, paraphrase: int) -> str:
         """A text with the ending that the question's answer kind has for this paraphrase."""
         endings = self.endings[question.kind]
-        return f"{text} {endings[paraphrase % len(endings)]}".strip()
+        ending = endings[paraphrase % len(endings)]
+        return f"{text}{'' if ending.startswith(chr(10)) else ' '}{ending}".strip()
 
     def question(self, question_id: str) -> Question:
         """The question with this id.
