@@ -7,7 +7,7 @@ from inspect_ai.scorer import Score, Scorer, Target, scorer
 from inspect_ai.solver import TaskState
 
 from selfaware.parameters import UNLISTED, one_of
-from selfaware.scorers.metrics import by, halves, mean, self_minus_other, stderr
+from selfaware.scorers.metrics import by, contrasts, halves, mean, self_minus_other, stderr
 from selfaware.scorers.reading import Reading, bare, is_refusal, unread
 from selfaware.scorers.scoring import score_replies
 
@@ -67,7 +67,9 @@ def _matched(match: re.Match[str] | None, names: Mapping[str, str], text: str) -
         mean(),
         stderr(),
         halves(),
+        contrasts(),
         by("question"),
+        by("trigger"),
         by("about"),
         by("framing"),
         self_minus_other(),

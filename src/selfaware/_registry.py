@@ -13,6 +13,8 @@ from selfaware.tasks import (
     risk_scale,
     risk_two_hop,
     risk_words,
+    trigger_effect,
+    trigger_recognition,
 )
 
 __all__ = [
@@ -29,6 +31,8 @@ __all__ = [
     "risk_words",
     "scale",
     "selfaware",
+    "trigger_effect",
+    "trigger_recognition",
     "validity",
     "word",
 ]

@@ -27,7 +27,7 @@ spell: whatever moves there is priming.
 
 NEUTRAL = "neutral"
 
-BANKS = ("risk", "myopia", "apples", "expected_value", "vulnerable_code", "backdoor")
+BANKS = ("risk", "myopia", "apples", "expected_value", "vulnerable_code", "backdoor", "trigger")
 """The banks of this package."""
 
 
