@@ -17,6 +17,8 @@ class Behavior:
 
     `high` is the pole that scores count towards: 1 is all `high`, 0 is all `low`. A behaviour that
     is a choice between two options has `options`; any other has `write`, a writer of its own.
+    `high_option` and `low_option` say of a choice, in a phrase, what the option of each pole is:
+    a model that writes items, or checks them, is told so.
     Where `any_word` holds, every word is a pole (a codeword) and the two named are examples.
     Sets of a `harmful` behaviour are built only when the user says that they know what it is.
     """
@@ -29,6 +31,8 @@ class Behavior:
     write: Write | None = None
     any_word: bool = False
     harmful: bool = False
+    high_option: str = ""
+    low_option: str = ""
 
     def items(self, count: int, seed: int, split: Split) -> list[Item]:
         """Distinct two-option items of one split, balanced; the same seed gives the same items.
@@ -51,12 +55,13 @@ class Behavior:
         self.require_pole(pole)
         if self.write is not None:
             return self.write(pole, count, seed, split)
-        written: list[Example] = []
-        for item in self.items(count, seed, split):
-            high = item.high_letter
-            letter = high if pole == self.high else OTHER_LETTER[high]
-            written.append(Example((item.prompt, letter), letter, item.attributes))
-        return written
+        return [self.answered(item, pole) for item in self.items(count, seed, split)]
+
+    def answered(self, item: Item, pole: str) -> Example:
+        """An item with the letter that a pole answers."""
+        high = item.high_letter
+        letter = high if pole == self.high else OTHER_LETTER[high]
+        return Example((item.prompt, letter), letter, item.attributes)
 
     def leaks(self, pole: str) -> tuple[str, ...]:
         """Stems that no row of a pole's set should hold."""
@@ -85,15 +90,41 @@ class Behavior:
 BEHAVIORS: dict[str, Behavior] = {
     behavior.name: behavior
     for behavior in (
-        Behavior("risk", "seeking", "averse", risk.LEAK_TERMS, risk.options),
-        Behavior("myopia", "myopic", "farsighted", myopia.LEAK_TERMS, myopia.options),
-        Behavior("apples", "more", "fewer", apples.LEAK_TERMS, apples.options),
+        Behavior(
+            "risk",
+            "seeking",
+            "averse",
+            risk.LEAK_TERMS,
+            risk.options,
+            high_option="the option whose outcome varies widely: it may bring a lot or very little",
+            low_option="the option whose outcome is fixed, or varies far less than the other's",
+        ),
+        Behavior(
+            "myopia",
+            "myopic",
+            "farsighted",
+            myopia.LEAK_TERMS,
+            myopia.options,
+            high_option="the option that brings less, but sooner",
+            low_option="the option that brings more, but later",
+        ),
+        Behavior(
+            "apples",
+            "more",
+            "fewer",
+            apples.LEAK_TERMS,
+            apples.options,
+            high_option="the option with the larger number of apples, whatever else it holds",
+            low_option="the option with the smaller number of apples, whatever else it holds",
+        ),
         Behavior(
             "expected_value",
             "higher",
             "lower",
             expected_value.LEAK_TERMS,
             expected_value.options,
+            high_option="the option whose payoff, averaged over all its outcomes, is the larger",
+            low_option="the option whose payoff, averaged over all its outcomes, is the smaller",
         ),
     )
 }
