@@ -106,13 +106,11 @@ def _build_by_model(
     from selfaware.data.manifest import manifest_path
     from selfaware.data.model_writer import (
         Writers,
-        default_most,
-        planned_requests,
         require_writable,
         write_by_model,
     )
     from selfaware.data.writer_record import writer_path
-    from selfaware.data.writing import BATCH
+    from selfaware.data.writing import BATCH, default_most, planned_requests
     from selfaware.data.written import counts
 
     taught = get_behavior(behavior)

@@ -1,25 +1,20 @@
 """Writing a finetuning set with a model, and checking every item with another."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
-from math import ceil
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from selfaware import __version__
 from selfaware.behaviors import Behavior
-from selfaware.data.asking import ask, asking_config, open_model
+from selfaware.data.asking import Ask, Question, asking, run_asking, tally
 from selfaware.data.atomic import write_json
 from selfaware.data.build import write_set
 from selfaware.data.journal import Journal
-from selfaware.data.writer_record import Asked, WriterRecord, writer_path
+from selfaware.data.writer_record import WriterRecord, writer_path
 from selfaware.data.writing import (
-    BATCH,
     OWN_TERMS,
     WRITING_VERSION,
     Request,
@@ -42,11 +37,11 @@ from selfaware.data.written import (
 )
 from selfaware.errors import UsageError
 
-if TYPE_CHECKING:
-    from inspect_ai.model import Model
-
 WRITER_TEMPERATURE = 1.0
 CHECKER_TEMPERATURE = 0.0
+
+WRITE, CHECK = "write/", "check/"
+"""What the keys of writing and of checking begin with in a journal."""
 
 Report = Callable[[int, int, int], None]
 """Told of progress: requests answered, requests sent so far, rows that have their item."""
@@ -74,16 +69,6 @@ class _Answered:
     request: Request
     reading: Reading
     labels: Mapping[int, Labels]
-
-
-def planned_requests(rows: int) -> int:
-    """The requests that a set takes when every item is accepted."""
-    return ceil(rows / BATCH)
-
-
-def default_most(rows: int) -> int:
-    """The requests after which writing gives up: four times the planned ones, but at least 10."""
-    return max(10, 4 * planned_requests(rows))
 
 
 def require_writable(taught: Behavior) -> None:
@@ -126,8 +111,6 @@ def write_by_model(
         UsageError: A model that cannot be had or that fails, a journal of other work, or fewer
             accepted items than rows once `most` requests are spent.
     """
-    import anyio
-
     require_writable(taught)
     taught.require_pole(pole)
     if out.is_dir() or out.resolve() == writers.journal.resolve():
@@ -144,7 +127,9 @@ def write_by_model(
         "plan": plan_hash(taught, slots, seed),
     }
     with Journal(writers.journal, work) as journal:
-        accepted, rejected = anyio.run(_write, taught, slots, seed, writers, journal, report)
+        accepted, rejected = run_asking(
+            partial(_write, taught, slots, seed, writers, journal, report)
+        )
         kept = dict(journal.results)
     items = [slot.item(accepted[slot.number]) for slot in slots]
     examples = [taught.answered(item, pole) for item in items]
@@ -156,8 +141,8 @@ def write_by_model(
         pole=pole,
         rows=rows,
         seed=seed,
-        writer=_asked(writers.writer, "write", kept),
-        checker=_asked(writers.checker, "check", kept),
+        writer=tally(writers.writer, WRITE, kept),
+        checker=tally(writers.checker, CHECK, kept),
         asked=len(accepted) + sum(rejected.values()) - rejected["surplus"],
         accepted=len(accepted),
         rejected=dict(sorted(rejected.items())),
@@ -185,19 +170,14 @@ async def _write(
     rejected: Counter[Reason] = Counter()
     sent = done = 0
 
-    async def answered(models: tuple[Model, Model], request: Request) -> _Answered:
+    async def answered(ask: Ask, request: Request) -> _Answered:
         nonlocal done
-        answer = await _answer(taught, request, seed, models, writers.connections, journal)
+        answer = await _answer(ask, taught, request, seed, writers)
         done += 1
         report(done, sent, len(accepted))
         return answer
 
-    async with AsyncExitStack() as stack:
-        writer = await stack.enter_async_context(open_model(writers.writer, "--writer-model"))
-        checker = writer
-        if writers.checker != writers.writer:
-            checker = open_model(writers.checker, "--checker-model")
-            await stack.enter_async_context(checker)
+    async with asking(journal, writers.connections) as ask:
         while open_slots := [slot for slot in slots if slot.number not in accepted]:
             requests = next_requests(open_slots, sent, writers.most - sent)
             if not requests:
@@ -207,50 +187,38 @@ async def _write(
                     "go on with a larger --max-requests, or give another model"
                 )
             sent += len(requests)
-            models = (writer, checker)
-            for one in await collect(*(answered(models, request) for request in requests)):
-                _take(one, accepted, rejected)
+            for answer in await collect(*(answered(ask, request) for request in requests)):
+                _take(answer, accepted, rejected)
             report(done, sent, len(accepted))
     return accepted, rejected
 
 
 async def _answer(
-    taught: Behavior,
-    request: Request,
-    seed: int,
-    models: tuple[Model, Model],
-    connections: int,
-    journal: Journal,
+    ask: Ask, taught: Behavior, request: Request, seed: int, writers: Writers
 ) -> _Answered:
     """Has one request written, and what fits of the reply labelled."""
-    writer, checker = models
-    number = request.number
-    reply = await ask(
-        writer,
-        f"write/{number}",
-        None,
-        writer_prompt(taught, request, seed),
-        asking_config(WRITER_TEMPERATURE, connections, request_seed(request, seed)),
-        journal,
+    written = Question(
+        model=writers.writer,
+        key=f"{WRITE}{request.number}",
+        prompt=writer_prompt(taught, request, seed),
+        temperature=WRITER_TEMPERATURE,
+        seed=request_seed(request, seed),
     )
-    reading = read_reply(reply, len(request.slots), (*taught.leak_terms, *OWN_TERMS))
-    config = asking_config(CHECKER_TEMPERATURE, connections)
+    stems = (*taught.leak_terms, *OWN_TERMS)
+    reading = read_reply(await ask(written), len(request.slots), stems)
     labels: dict[int, Labels] = {}
     for place, text in reading.fit.items():
-        picked = [
-            read_label(
-                await ask(
-                    checker,
-                    f"check/{number}/{place}/{pole}",
-                    checker_prompt(taught, pole),
-                    text,
-                    config,
-                    journal,
-                )
+        high, low = [
+            Question(
+                model=writers.checker,
+                key=f"{CHECK}{request.number}/{place}/{pole}",
+                system=checker_prompt(taught, pole),
+                prompt=text,
+                temperature=CHECKER_TEMPERATURE,
             )
             for pole in (taught.high, taught.low)
         ]
-        labels[place] = Labels(high=picked[0], low=picked[1])
+        labels[place] = Labels(read_label(await ask(high)), read_label(await ask(low)))
     return _Answered(request, reading, labels)
 
 
@@ -264,14 +232,3 @@ def _take(answered: _Answered, accepted: dict[int, str], rejected: Counter[Reaso
             accepted[slot.number] = text
         else:
             rejected[reason] += 1
-
-
-def _asked(model: str, kind: str, kept: Mapping[str, Mapping[str, object]]) -> Asked:
-    answers = [answer for key, answer in kept.items() if key.startswith(f"{kind}/")]
-    return Asked(
-        model=model,
-        served=tuple(sorted({str(answer["model"]) for answer in answers})),
-        requests=len(answers),
-        input_tokens=sum(int(str(answer["input_tokens"])) for answer in answers),
-        output_tokens=sum(int(str(answer["output_tokens"])) for answer in answers),
-    )

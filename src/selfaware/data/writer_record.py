@@ -2,26 +2,9 @@
 
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
-
+from selfaware.data.asking import Asked
 from selfaware.data.manifest import Described, read_record
 from selfaware.data.written import Reason
-
-
-class Asked(BaseModel):
-    """What one of the two models was asked, and what that took.
-
-    `served` are the models that say they answered, which may be pinned versions of `model`.
-    `input_tokens` counts all that was read, from a provider's prompt cache or not.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    model: str
-    served: tuple[str, ...]
-    requests: int
-    input_tokens: int
-    output_tokens: int
 
 
 class WriterRecord(Described):

@@ -5,6 +5,7 @@ import json
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import ceil
 
 from selfaware.behaviors import Behavior
 from selfaware.behaviors.items import Item, Length, Letter, Tone
@@ -121,6 +122,16 @@ def plan(taught: Behavior, rows: int, seed: int) -> list[Slot]:
         words = words or rng.sample(WORDS, len(WORDS))
         slots.append(Slot(number, item.high_letter, words.pop(), item.attributes))
     return slots
+
+
+def planned_requests(rows: int) -> int:
+    """The requests that a set takes when every item is accepted."""
+    return ceil(rows / BATCH)
+
+
+def default_most(rows: int) -> int:
+    """The requests after which writing gives up: four times the planned ones, but at least 10."""
+    return max(10, 4 * planned_requests(rows))
 
 
 def next_requests(open_slots: Sequence[Slot], first: int, most: int) -> list[Request]:
