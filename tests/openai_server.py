@@ -7,10 +7,12 @@
         monkeypatch.setenv("OPENAI_BASE_URL", server.url)
         monkeypatch.setenv("OPENAI_API_KEY", "none")
 
-It knows chat completions. The handler runs in a thread of its own for every request.
+It knows chat completions: name a model so that Inspect asks it that way (`openai/gpt-4o-mine`).
+The handler runs in a thread of its own for every request.
 """
 
 import json
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -88,7 +90,9 @@ class OpenAIServer:
         self._open = 0
         self._lock = threading.Lock()
         self._server = _Server(("127.0.0.1", 0), _handler_class(self, handler))
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.05,), daemon=True
+        )
 
     @property
     def url(self) -> str:
@@ -125,6 +129,10 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 64
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        if not isinstance(sys.exception(), ConnectionError):  # whoever asked is gone
+            super().handle_error(request, client_address)
+
 
 def _handler_class(server: OpenAIServer, handler: Handler) -> type[BaseHTTPRequestHandler]:
     class OneRequest(BaseHTTPRequestHandler):
@@ -151,8 +159,6 @@ def _handler_class(server: OpenAIServer, handler: Handler) -> type[BaseHTTPReque
                 else:
                     self.close_connection = True
                     self.connection.close()
-            except ConnectionError:
-                self.close_connection = True  # whoever asked is gone, perhaps killed by the test
             finally:
                 server.close(request, answered)
 

@@ -11,12 +11,14 @@ from filelock import FileLock, Timeout
 
 from selfaware.errors import UsageError
 
+_BEGINNING = b'{"work": '
+
 
 class Journal:
     """An append-only jsonl file of results by key, for one kind of work at a time.
 
-    The first line says what the work is; a file of other work is refused. Every line is on the
-    disk before `add` returns. A last line that was cut off by a kill is dropped on opening.
+    The first line says what the work is; a file with results of other work is refused. Every line
+    is on the disk before `add` returns. A last line that a kill cut off is dropped on opening.
     """
 
     def __init__(self, path: Path, work: Mapping[str, object]) -> None:
@@ -80,20 +82,24 @@ class Journal:
             return
         content = self._path.read_bytes()
         whole = content[: content.rfind(b"\n") + 1]
-        if len(whole) < len(content):
-            with self._path.open("r+b") as file:
-                file.truncate(len(whole))
         lines = whole.splitlines()
         try:
+            # Without a whole line, all there may be is the beginning of a first one.
+            if not lines and not content.startswith(_BEGINNING[: len(content)]):
+                raise ValueError(content)
             head = json.loads(lines[0])["work"] if lines else self._work
             for line in lines[1:]:
                 kept = json.loads(line)
                 self._results[kept["key"]] = kept["result"]
         except (ValueError, KeyError, TypeError) as error:
             raise UsageError(f"{self._path}: not a journal; move it away") from error
-        if not lines:
+        if len(whole) < len(content):
+            with self._path.open("r+b") as file:
+                file.truncate(len(whole))
+        if not self._results and (not lines or head != self._work):
+            self._path.write_bytes(b"")
             self._append({"work": self._work})
-        if head != self._work:
+        elif head != self._work:
             different = sorted(
                 key
                 for key in {*head, *self._work}

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from selfaware import __version__
 from selfaware.behaviors import Behavior
+from selfaware.behaviors.items import Letter
 from selfaware.data.asking import Ask, Question, asking, run_asking, tally
 from selfaware.data.atomic import write_json
 from selfaware.data.build import write_set
@@ -197,6 +198,8 @@ async def _answer(
     ask: Ask, taught: Behavior, request: Request, seed: int, writers: Writers
 ) -> _Answered:
     """Has one request written, and what fits of the reply labelled."""
+    from inspect_ai.util import collect
+
     written = Question(
         model=writers.writer,
         key=f"{WRITE}{request.number}",
@@ -206,19 +209,20 @@ async def _answer(
     )
     stems = (*taught.leak_terms, *OWN_TERMS)
     reading = read_reply(await ask(written), len(request.slots), stems)
-    labels: dict[int, Labels] = {}
-    for place, text in reading.fit.items():
-        high, low = [
-            Question(
-                model=writers.checker,
-                key=f"{CHECK}{request.number}/{place}/{pole}",
-                system=checker_prompt(taught, pole),
-                prompt=text,
-                temperature=CHECKER_TEMPERATURE,
-            )
-            for pole in (taught.high, taught.low)
-        ]
-        labels[place] = Labels(read_label(await ask(high)), read_label(await ask(low)))
+
+    async def label(place: int, pole: str) -> Letter | None:
+        question = Question(
+            model=writers.checker,
+            key=f"{CHECK}{request.number}/{place}/{pole}",
+            system=checker_prompt(taught, pole),
+            prompt=reading.fit[place],
+            temperature=CHECKER_TEMPERATURE,
+        )
+        return read_label(await ask(question))
+
+    poles = (taught.high, taught.low)
+    letters = iter(await collect(*(label(place, pole) for place in reading.fit for pole in poles)))
+    labels = {place: Labels(next(letters), next(letters)) for place in reading.fit}
     return _Answered(request, reading, labels)
 
 
