@@ -36,7 +36,7 @@ SIMILAR = 0.9
 CLOSING = 80
 """The last characters of an item, which are to offer both letters."""
 
-_FENCED = re.compile(r"```(?:json)?\s*\n(.*?)\n\s*```", re.S | re.I)
+_JSON = re.compile(r"[\[{].*[\]}]", re.S)
 _LETTERS = {"A": re.compile(r"\bA\b"), "B": re.compile(r"\bB\b")}
 _THIRD = re.compile(r"\boption C\b|\bC[:)]", re.I)
 _LABEL = re.compile(r"\W*(?:option\s+)?([AB])\W*", re.I)
@@ -136,18 +136,19 @@ def counts(rejected: Mapping[Reason, int]) -> str:
 
 
 def _entries(completion: str) -> list[tuple[int, str]]:
-    """The readable entries of a reply, bare JSON or in a fence; a reply may hold none."""
-    fenced = _FENCED.search(completion)
+    """The readable entries of a reply, which may be JSON in the midst of prose or of a fence."""
+    found = _JSON.search(completion)
     try:
-        reply = json.loads(fenced.group(1) if fenced else completion)
+        # Not strict: line feeds within a text are often left as they are.
+        reply = json.loads(found.group(), strict=False) if found else None
     except (ValueError, RecursionError):
         return []
-    entries = reply.get("items") if isinstance(reply, dict) else None
+    entries = reply.get("items") if isinstance(reply, dict) else reply
     read: list[tuple[int, str]] = []
     for entry in entries if isinstance(entries, list) else []:
         try:
-            found = _Entry.model_validate(entry)
+            item = _Entry.model_validate(entry)
         except ValidationError:
             continue
-        read.append((found.number, found.prompt.strip()))
+        read.append((item.number, item.prompt.strip()))
     return read
