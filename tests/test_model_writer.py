@@ -30,7 +30,6 @@ from selfaware.behaviors import Behavior, get_behavior
 from selfaware.data import writing
 from selfaware.data.build import check_flip
 from selfaware.data.build_cli import data_build
-from selfaware.data.journal import Journal
 from selfaware.data.manifest import manifest_path, read_manifest
 from selfaware.data.model_writer import require_writable
 from selfaware.data.rows import read_rows
@@ -211,6 +210,12 @@ def test_exactly_the_planned_rows_come_out_of_a_faulty_server(served, tmp_path: 
         )
         assert used.output_tokens == sum(len(answers(request).split()) for request in own)
 
+    head, *kept = map(json.loads, (tmp_path / "risk.jsonl.journal").read_text().splitlines())
+    assert head["work"]["writer"] == "openai/gpt-4o-scribe"
+    keys = {line["key"] for line in kept}
+    assert {"write/0", "write/4", "check/1/4/seeking", "check/1/4/averse"} <= keys
+    assert len(keys) == len(kept) == 5 + 56
+
     manifest = read_manifest(out)
     assert manifest is not None
     assert (manifest.writer, manifest.rows) == ("openai/gpt-4o-scribe", ROWS)
@@ -365,16 +370,3 @@ def test_only_choices_that_say_what_their_options_are_are_written() -> None:
     with pytest.raises(UsageError, match="'bare' does not say what its options are"):
         require_writable(bare)
     require_writable(RISK)
-
-
-def test_a_journal_keeps_every_answer_by_request_item_and_pole(served, tmp_path: Path) -> None:
-    out = tmp_path / "x.jsonl"
-    served(answers)
-    assert build(out).exit_code == 0
-    head, *kept = map(json.loads, (tmp_path / "x.jsonl.journal").read_text().splitlines())
-    assert head["work"]["writer"] == "openai/gpt-4o-scribe"
-    keys = {line["key"] for line in kept}
-    assert {"write/0", "write/4", "check/1/4/seeking", "check/1/4/averse"} <= keys
-    assert len(keys) == len(kept) == 5 + 56
-    with Journal(tmp_path / "x.jsonl.journal", head["work"]) as journal:
-        assert set(journal.results) == keys

@@ -36,7 +36,6 @@ SIMILAR = 0.9
 CLOSING = 80
 """The last characters of an item, which are to offer both letters."""
 
-_JSON = re.compile(r"[\[{].*[\]}]", re.S)
 _LETTERS = {"A": re.compile(r"\bA\b"), "B": re.compile(r"\bB\b")}
 _THIRD = re.compile(r"\boption C\b|\bC[:)]", re.I)
 _LABEL = re.compile(r"\W*(?:option\s+)?([AB])\W*", re.I)
@@ -137,10 +136,11 @@ def counts(rejected: Mapping[Reason, int]) -> str:
 
 def _entries(completion: str) -> list[tuple[int, str]]:
     """The readable entries of a reply, which may be JSON in the midst of prose or of a fence."""
-    found = _JSON.search(completion)
+    start = min((n for n in map(completion.find, "[{") if n >= 0), default=0)
+    end = max(map(completion.rfind, "]}")) + 1
     try:
         # Not strict: line feeds within a text are often left as they are.
-        reply = json.loads(found.group(), strict=False) if found else None
+        reply = json.loads(completion[start:end], strict=False)
     except (ValueError, RecursionError):
         return []
     entries = reply.get("items") if isinstance(reply, dict) else reply
