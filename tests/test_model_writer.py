@@ -30,6 +30,8 @@ from selfaware.behaviors import Behavior, get_behavior
 from selfaware.data import writing
 from selfaware.data.build import check_flip
 from selfaware.data.build_cli import data_build
+from selfaware.data.export_card import card
+from selfaware.data.export_set import read_set
 from selfaware.data.manifest import manifest_path, read_manifest
 from selfaware.data.model_writer import require_writable
 from selfaware.data.rows import read_rows
@@ -215,6 +217,12 @@ def test_exactly_the_planned_rows_come_out_of_a_faulty_server(served, tmp_path: 
     keys = {line["key"] for line in kept}
     assert {"write/0", "write/4", "check/1/4/seeking", "check/1/4/averse"} <= keys
     assert len(keys) == len(kept) == 5 + 56
+
+    # An export carries the record, and does not call a model's text ours to license.
+    exported = read_set(out)
+    assert exported.records == (manifest_path(out), writer_path(out))
+    assert exported.license is None
+    assert "writer: `openai/gpt-4o-scribe`" in card([exported], None)
 
     manifest = read_manifest(out)
     assert manifest is not None

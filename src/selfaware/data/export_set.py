@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from selfaware.behaviors import BEHAVIORS
-from selfaware.data.build import OTHER_LETTER
+from selfaware.data.build import OTHER_LETTER, TEMPLATE
 from selfaware.data.manifest import Leak, Manifest, manifest_path, read_manifest, read_record
 from selfaware.data.recipes import MixRecord, mix_path
 from selfaware.data.release import ImportRecord, record_path
 from selfaware.data.rows import Row, read_rows, sha256_file
+from selfaware.data.writer_record import WriterRecord, read_writer_record, writer_path
 from selfaware.errors import UsageError
 
 
@@ -25,6 +26,7 @@ class ExportSet:
     manifest: Manifest | None
     mix: MixRecord | None
     imported: ImportRecord | None
+    written: WriterRecord | None
 
     @property
     def records(self) -> tuple[Path, ...]:
@@ -33,6 +35,7 @@ class ExportSet:
             (manifest_path(self.path), self.manifest),
             (mix_path(self.path), self.mix),
             (record_path(self.path), self.imported),
+            (writer_path(self.path), self.written),
         )
         return tuple(path for path, record in beside if record is not None)
 
@@ -44,9 +47,12 @@ class ExportSet:
 
     @property
     def license(self) -> str | None:
-        """`mit` for rows built here and for the authors' release; None where it is not known."""
+        """`mit` for rows of our templates and of the authors' release; None where not known."""
         if self.imported is not None:
             return "mit"
+        # What a model wrote is under its provider's terms.
+        if self.manifest is not None and self.manifest.writer != TEMPLATE:
+            return None
         # A mix may hold rows of any file: its record has their hashes, not where they are from.
         built_here = self.manifest and self.mix is None and self.manifest.behavior in BEHAVIORS
         return "mit" if built_here else None
@@ -63,7 +69,7 @@ class ExportSet:
 
 
 def read_set(path: Path) -> ExportSet:
-    """Reads a jsonl file, its manifest and its mix or import record, where it has them.
+    """Reads a jsonl file, its manifest and its other records, where it has them.
 
     Raises:
         UsageError: A row or a record is not valid, or a record is of another version of the file.
@@ -78,6 +84,7 @@ def read_set(path: Path) -> ExportSet:
         manifest=read_manifest(path),
         mix=read_record(mix_path(path), MixRecord, path),
         imported=read_record(record_path(path), ImportRecord, path),
+        written=read_writer_record(path),
     )
 
 

@@ -159,6 +159,7 @@ def write_mix(
         },
         prompt_characters={"mean": round(fmean(lengths), 1), "max": max(lengths)},
         leaks=leak_table(texts, stems),
+        writer="mixed",
         generator_version=MIXING_VERSION,
         package_version=__version__,
         canary=CANARY,
