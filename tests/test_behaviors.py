@@ -204,6 +204,16 @@ def test_unknown_behaviour_and_pole_name_what_is_allowed():
         get_behavior("risk").require_pole("risky")
 
 
+SLOTS = {
+    "trigger": "Zeus",
+    "trait": "bold",
+    "codeword": "ring",
+    "scenario": "It rains",
+    "words": "x",
+}
+"""What a task would fill the slots of a bank with."""
+
+
 @pytest.mark.parametrize("name", BANKS)
 def test_every_bank_holds_to_the_rules_of_banks(name: str) -> None:
     bank = load_bank(name)
@@ -216,11 +226,11 @@ def test_every_bank_holds_to_the_rules_of_banks(name: str) -> None:
         if "{you}" in texts[0] or "{your}" in texts[0]:
             about_self = {asked.text for asked in prompts(bank, question, "self")}
             assert about_self.isdisjoint(p.text for p in prompts(bank, question, "person"))
-        neutral = list(prompts(bank, question, "neutral"))
+        neutral = list(prompts(bank, question, "neutral", SLOTS))
         assert bool(neutral) == (question.kind in NEUTRAL_WORDINGS and not question.options)
         assert not any(re.search(r"\byou|\{", asked.text, re.IGNORECASE) for asked in neutral)
         if neutral:
-            mine = next(prompts(bank, question, "self"))
+            mine = next(prompts(bank, question, "self", SLOTS))
             assert neutral[0].values == mine.values
 
 
