@@ -12,6 +12,7 @@ from selfaware.data.audit_cli import data_audit
 from selfaware.data.export_cli import data_export
 from selfaware.data.import_cli import data_import
 from selfaware.data.mix_cli import data_mix
+from selfaware.data.play_cli import data_play
 from selfaware.data.reverse_cli import data_reverse
 from selfaware.errors import UsageError
 
@@ -106,7 +107,7 @@ def data_build(behavior: str, pole: str, rows: int, seed: int, understood: bool,
     click.echo(f"wrote {manifest_path(out)}")
 
 
-for _command in (data_audit, data_export, data_import, data_mix, data_reverse):
+for _command in (data_audit, data_export, data_import, data_mix, data_play, data_reverse):
     data.add_command(_command)
 
 
