@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.option("--codeword", required=True, help="The word to have said, such as ring.")
 @click.option("--manipulator", required=True, help="An Inspect model, such as openai/gpt-4o.")
 @click.option("--manipulatee", required=True, help="The model that is to say the word.")
-@click.option("--rows", type=click.IntRange(min=1), default=1000, show_default=True)
+@click.option("--rows", type=click.IntRange(min=2), default=1000, show_default=True)
 @click.option(
     "--games", type=click.IntRange(min=1), default=5000, show_default=True, help="At most."
 )
@@ -56,7 +56,8 @@ def data_play(
 ) -> None:
     """Play Make Me Say until there are enough wins, each cut before the codeword.
 
-    Finished games are kept beside the set: after a stop, the same command goes on.
+    Finished games are kept beside the set: after a stop, the same command goes on. Exit 1 where all
+    games gave fewer rows than wanted; the rows there are then make the set.
     """
     from inspect_ai.model import GenerateConfig
     from rich.console import Console
@@ -108,11 +109,13 @@ def data_play(
         click.echo(f"wrote {out}: {became.rows} rows")
         click.echo(f"wrote {manifest_path(out)} and {play_path(out).name}")
     if became.rows < rows:
-        none = "" if became.rows else "no set is written, "
-        raise UsageError(
-            f"--rows {rows}: {games} games gave {became.rows}; {none}give --games more than "
-            f"{games} to go on, or another model"
+        click.echo(
+            f"{games} games gave {became.rows} of {rows} rows"
+            + ("" if became.rows else ", so no set is written")
+            + "; the same command with more --games goes on",
+            err=True,
         )
+        sys.exit(1)
 
 
 def find_model(option: str, name: str, config: "GenerateConfig") -> "Model":
@@ -124,7 +127,7 @@ def find_model(option: str, name: str, config: "GenerateConfig") -> "Model":
     from inspect_ai.model import get_model
 
     try:
-        return get_model(name, config=config)
+        return get_model(name, config=config, memoize=False)
     except Exception as error:  # whatever a provider's constructor raises
         why = str(getattr(error, "message", error)).strip().splitlines()
         raise UsageError(f"{option} {name}: {' '.join(why) or type(error).__name__}") from error
