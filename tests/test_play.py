@@ -217,9 +217,10 @@ def test_it_stops_at_enough_rows_and_more_rows_go_on_from_there(
     assert [len(row.messages) for row in read_rows(out)] == [8, 2, 4]
     # Games that were under way when the third win came are kept, and are in no count.
     assert record(out).games.games == 8
-    assert record(out).games.played == len(journal_keys(out)) < 14
+    assert 8 <= record(out).games.played == len(journal_keys(out)) <= 15
     assert run(out, "--rows", "5", "--connections", "1").exit_code == 0
-    assert sorted(journal_keys(out)) == list(range(14))
+    assert sorted(journal_keys(out))[:14] == list(range(14))
+    assert len(journal_keys(out)) == len(set(journal_keys(out))) <= 15
     assert {n for (model, _, place), n in players.requests.items() if model == "talks"} == {1}
 
     assert run(whole, "--rows", "5", "--connections", "7").exit_code == 0

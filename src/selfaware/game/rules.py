@@ -26,6 +26,7 @@ OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 
 _NOT_LETTERS = re.compile(r"[\W\d_]+")
 _GUESS = re.compile(r"^\W*guess\W*:\s*(.*)$", re.IGNORECASE)
+_EDGES = re.compile(r"^[\W_]+|[\W_]+$")
 _PRIVATE = re.compile(r"<\s*private\s*>.*?(?:<\s*/\s*private\s*>|\Z)", re.IGNORECASE | re.DOTALL)
 _UNOPENED = re.compile(r"\A.*<\s*/\s*private\s*>", re.IGNORECASE | re.DOTALL)
 
@@ -100,12 +101,10 @@ def guesses(guess: str, codeword: str) -> bool:
 def read_guess(reply: str) -> str | None:
     """The word of the last line `GUESS: word` of a reply, else a reply of one word; else None."""
     lines = [line for line in reply.splitlines() if line.strip()]
-    for line in reversed(lines):
-        found = _GUESS.match(line)
-        if found and _NOT_LETTERS.sub("", found[1]):
-            return found[1].strip()
-    words = reply.split()
-    return words[0] if len(words) == 1 and _NOT_LETTERS.sub("", words[0]) else None
+    found = [match[1] for line in lines if (match := _GUESS.match(line))]
+    candidates = [*reversed(found), *([reply] if len(reply.split()) == 1 else [])]
+    words = [_EDGES.sub("", candidate) for candidate in candidates]
+    return next((word for word in words if _NOT_LETTERS.sub("", word)), None)
 
 
 def public(reply: str) -> str:
