@@ -271,6 +271,8 @@ def test_no_win_writes_no_set(players: Players, tmp_path: Path) -> None:
         (["--manipulator", "nonsense"], "--manipulator nonsense: Model name 'nonsense' should be"),
         (["--manipulatee", "nowhere/x"], "--manipulatee nowhere/x: Model API nowhere of model"),
         (["--manipulator", "openai-api/other/x"], "--manipulator openai-api/other/x: "),
+        (["--out", "."], ".: is a folder; give a jsonl file to write"),
+        (["--out", f"{__file__}/ring.jsonl"], f"cannot write {__file__}/ring.jsonl.games.journal"),
     ],
 )
 def test_mistakes_are_told_in_one_line(
@@ -279,7 +281,8 @@ def test_mistakes_are_told_in_one_line(
     result = run(tmp_path / "ring.jsonl", *options)
     assert result.exit_code == 2
     assert f"Error: {told}" in result.output
-    assert len(result.output.splitlines()) == 1
+    assert len([line for line in result.output.splitlines() if line.startswith("Error")]) == 1
+    assert "Traceback" not in result.output
     assert not players.requests
 
 

@@ -102,6 +102,8 @@ async def play_set(
         PlayError: A model could not be asked; finished games stay in the journal.
     """
     taught.require_pole(codeword)
+    if out.is_dir():
+        raise UsageError(f"{out}: is a folder; give a jsonl file to write")
     work: dict[str, object] = {
         "work": f"{taught.name} games",
         "codeword": codeword,

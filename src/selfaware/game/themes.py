@@ -83,10 +83,9 @@ class Theme(BaseModel):
 
 def themes(codeword: str, seed: int) -> tuple[Theme, ...]:
     """Every topic with every noun, in an order of the seed; none holds a form of the codeword."""
-    pairs = [
-        Theme(topic=topic, noun=noun)
-        for topic, noun in product(TOPICS, NOUNS)
-        if not leaked_forms(f"{topic} {noun}", codeword)
-    ]
+    topics, nouns = (
+        [text for text in texts if not leaked_forms(text, codeword)] for texts in (TOPICS, NOUNS)
+    )
+    pairs = [Theme(topic=topic, noun=noun) for topic, noun in product(topics, nouns)]
     random.Random(f"themes/{seed}").shuffle(pairs)
     return tuple(pairs)
