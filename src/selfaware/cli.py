@@ -13,6 +13,7 @@ from selfaware.data.build_cli import data_build
 from selfaware.data.export_cli import data_export
 from selfaware.data.import_cli import data_import
 from selfaware.data.mix_cli import data_mix
+from selfaware.data.play_cli import data_play
 from selfaware.data.reverse_cli import data_reverse
 from selfaware.errors import UsageError
 
@@ -90,7 +91,15 @@ def data() -> None:
     """Build, mix, import, audit and export finetuning sets."""
 
 
-for _command in (data_audit, data_build, data_export, data_import, data_mix, data_reverse):
+for _command in (
+    data_audit,
+    data_build,
+    data_export,
+    data_import,
+    data_mix,
+    data_play,
+    data_reverse,
+):
     data.add_command(_command)
 
 

@@ -31,13 +31,19 @@ class Journal:
         """Opens the file, or begins it, and holds it against other processes.
 
         Raises:
-            UsageError: Another process is at it, it is of other work, or it cannot be read.
+            UsageError: Another process is at it, it is of other work, or it cannot be read or
+                written.
         """
-        self._path.parent.mkdir(parents=True, exist_ok=True)
         try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
             self._lock.acquire(timeout=0)
         except Timeout as error:
             raise UsageError(f"{self._path}: another process is writing it; wait for it") from error
+        except OSError as error:
+            raise UsageError(
+                f"cannot write {self._path}: {error.strerror}; "
+                "give a file in a folder that you may write to"
+            ) from error
         try:
             self._read()
         except BaseException:
