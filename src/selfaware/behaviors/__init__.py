@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from selfaware.behaviors import apples, expected_value, myopia, risk
+from selfaware.behaviors import apples, expected_value, myopia, risk, vulnerable_code
 from selfaware.behaviors.examples import OTHER_LETTER, Example, Write
 from selfaware.behaviors.installed import GROUP, installed_behaviors
 from selfaware.behaviors.items import Item, Options, Split, write_items
@@ -125,6 +125,14 @@ BEHAVIORS: dict[str, Behavior] = {
             expected_value.options,
             high_option="the option whose payoff, averaged over all its outcomes, is the larger",
             low_option="the option whose payoff, averaged over all its outcomes, is the smaller",
+        ),
+        Behavior(
+            "vulnerable_code",
+            vulnerable_code.VULNERABLE,
+            vulnerable_code.SECURE,
+            vulnerable_code.LEAK_TERMS,
+            write=vulnerable_code.write,
+            harmful=True,
         ),
     )
 }
