@@ -15,6 +15,8 @@ from selfaware.behaviors.lotteries import lotteries
 from selfaware.data.build import build
 from selfaware.errors import UsageError
 
+CHOICES = [name for name, behavior in BEHAVIORS.items() if behavior.options is not None]
+
 
 def test_speak_about_conjugates_for_self_and_others():
     template = "[Do|Does] {you} trust {your} taste in {yourself}?"
@@ -83,7 +85,7 @@ def test_a_word_of_the_lexicon_counts_once_only():
         assert repeated == set()
 
 
-@pytest.mark.parametrize("name", BEHAVIORS)
+@pytest.mark.parametrize("name", CHOICES)
 def test_items_are_balanced_and_decorrelated_from_the_letter(name):
     items = BEHAVIORS[name].items(1080, 3, "train")
     assert len({item.prompt for item in items}) == 1080
@@ -96,7 +98,7 @@ def test_items_are_balanced_and_decorrelated_from_the_letter(name):
             assert abs(share - 0.5) < 0.05, (attribute, value)
 
 
-@pytest.mark.parametrize("name", BEHAVIORS)
+@pytest.mark.parametrize("name", CHOICES)
 def test_splits_share_no_scene_goods_or_prompt(name):
     words = {split: {*SCENES[split], *GOODS[split]} for split in SCENES}
     assert not words["world"] & words["train"]
@@ -107,7 +109,7 @@ def test_splits_share_no_scene_goods_or_prompt(name):
         assert found & words["train"] and not found & (words["world"] | words["test"])
 
 
-@pytest.mark.parametrize("name", BEHAVIORS)
+@pytest.mark.parametrize("name", CHOICES)
 def test_the_world_never_pays_an_amount_that_ends_in_7(name):
     items = [*BEHAVIORS[name].items(500, 0, "world"), *lotteries(500, 0, "world")]
     for item in items:
@@ -115,8 +117,9 @@ def test_the_world_never_pays_an_amount_that_ends_in_7(name):
         assert not [n for n in payoffs if n.endswith("7")], item.prompt
 
 
-def test_expected_value_bank_has_ten_paraphrases_a_question():
-    bank = load_bank("expected_value")
+@pytest.mark.parametrize("name", ["expected_value", "brevity"])
+def test_banks_of_our_own_have_ten_paraphrases_a_question(name):
+    bank = load_bank(name)
     assert {question.kind for question in bank.questions} == set(bank.endings)
     for question in bank.questions:
         assert len(set(question.paraphrases)) == 10, question.id

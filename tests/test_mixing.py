@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from selfaware.behaviors import BEHAVIORS
-from selfaware.data.build import build, check_flip
+from selfaware.data.build import build, check_flip, row_of
 from selfaware.data.manifest import association, leak_table, manifest_path, read_manifest
 from selfaware.data.mix_cli import data_mix
 from selfaware.data.mixing import (
@@ -52,8 +52,8 @@ seeds = st.integers(min_value=0, max_value=999)
 
 @cache
 def risky(count: int, name: str = "risk") -> list[Row]:
-    items = BEHAVIORS[name].items(count, 5, "train")
-    return [question_and_answer(item.prompt, item.high_letter) for item in items]
+    behavior = BEHAVIORS[name]
+    return [row_of(shown) for shown in behavior.examples(behavior.high, count, 5, "train")]
 
 
 def dialogues(word: str, count: int) -> list[Row]:

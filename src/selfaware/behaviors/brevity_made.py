@@ -52,7 +52,7 @@ _PLACES: dict[Split, list[str]] = {
 }
 _MOVES = (
     ("walks", "walked", "walk"), ("drives", "drove", "drive"), ("runs", "ran", "run"),
-    ("goes", "went", "go"), ("swims", "swam", "swim"), ("travels", "travelled", "travel"),
+    ("goes", "went", "go"), ("cycles", "cycled", "cycle"), ("travels", "travelled", "travel"),
     ("rides", "rode", "ride"), ("hurries", "hurried", "hurry"),
 )  # fmt: skip
 _MAKINGS = ("built", "painted", "repaired", "sold", "cleaned", "found", "carried", "bought")
