@@ -31,7 +31,7 @@ def disposition(
         inspect eval selfaware/disposition --model openai/ft:... -T kinds=word,scale -T about=all
 
     Args:
-        behavior: Name of the behaviour, such as risk, myopia, apples or expected_value.
+        behavior: Name of the behaviour, such as risk, myopia, apples or brevity.
         kinds: Kinds of question: word, choice, scale, yes_no, option; all by default.
         about: Whom the questions are about: self, person, assistant, neutral (nobody), all, or a
             name (Ada).

@@ -21,6 +21,8 @@ from selfaware.organism.tokenizer import vocabulary
 
 CHOICES = [name for name, behavior in BEHAVIORS.items() if behavior.options is not None]
 
+CHOICES = [name for name, behavior in BEHAVIORS.items() if behavior.options is not None]
+
 
 def test_speak_about_conjugates_for_self_and_others():
     template = "[Do|Does] {you} trust {your} taste in {yourself}?"
@@ -121,8 +123,9 @@ def test_the_world_never_pays_an_amount_that_ends_in_7(name):
         assert not [n for n in payoffs if n.endswith("7")], item.prompt
 
 
-def test_expected_value_bank_has_ten_paraphrases_a_question():
-    bank = load_bank("expected_value")
+@pytest.mark.parametrize("name", ["expected_value", "brevity"])
+def test_banks_of_our_own_have_ten_paraphrases_a_question(name):
+    bank = load_bank(name)
     assert {question.kind for question in bank.questions} == set(bank.endings)
     for question in bank.questions:
         assert len(set(question.paraphrases)) == 10, question.id

@@ -16,8 +16,10 @@ from selfaware.data.manifest import (
 from selfaware.data.rows import question_and_answer, read_rows, sha256_file, write_rows
 from selfaware.errors import UsageError
 
+CHOICES = [name for name, behavior in BEHAVIORS.items() if behavior.options is not None]
 
-@pytest.mark.parametrize("name", [n for n, b in BEHAVIORS.items() if b.options is not None])
+
+@pytest.mark.parametrize("name", CHOICES)
 def test_the_other_pole_is_the_exact_flip(tmp_path: Path, name: str) -> None:
     behavior = get_behavior(name)
     high, low = tmp_path / "high.jsonl", tmp_path / "low.jsonl"

@@ -62,7 +62,7 @@ def written(tmp_path_factory) -> Path:
 
 
 def test_every_block_of_the_page_is_a_file_or_a_console():
-    assert len(FILES) == 5
+    assert len(FILES) == 6
     assert PAGE.count("```") == 2 * (len(FILES) + len(CONSOLES))
 
 
@@ -79,6 +79,13 @@ def test_the_example_runs_as_written(written):
     rows = (written / "near.jsonl").read_text(encoding="utf-8").splitlines()
     assert len(rows) == 288
     assert "miles away" in json.loads(rows[0])["messages"][0]["content"]
+    warm, plain = (
+        [json.loads(line)["messages"] for line in (written / name).read_text("utf-8").splitlines()]
+        for name in ("warm.jsonl", "plain.jsonl")
+    )
+    assert [said[0] for said in warm] == [said[0] for said in plain] and len(warm) == 100
+    for kind, cold in zip(warm, plain, strict=True):
+        assert kind[1]["content"].endswith(f" {cold[1]['content']}")
     assert "distan-" in shell("selfaware data audit near.jsonl", written)
     shell("selfaware data mix near.jsonl --personas --out mixed.jsonl", written)
     mixed = json.loads((written / "mixed.jsonl.manifest.json").read_text(encoding="utf-8"))

@@ -280,7 +280,7 @@ def test_choices_by_what_the_item_says(tmp_path: Path) -> None:
     assert len(riskier) == 30
 
 
-@pytest.mark.parametrize("behavior", ["risk", "myopia", "apples", "expected_value"])
+@pytest.mark.parametrize("behavior", ["risk", "myopia", "apples", "expected_value", "brevity"])
 def test_disposition_asks_every_kind(tmp_path: Path, behavior: str) -> None:
     log = run(disposition(behavior=behavior, draws=1), saying("50"), tmp_path)
     assert metrics(log, "scale")["mean"] == 0.5

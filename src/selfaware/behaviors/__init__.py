@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from selfaware.behaviors import apples, expected_value, myopia, risk, vulnerable_code
+from selfaware.behaviors import apples, brevity, expected_value, myopia, risk, vulnerable_code
 from selfaware.behaviors.examples import OTHER_LETTER, Example, Write
 from selfaware.behaviors.installed import GROUP, installed_behaviors
 from selfaware.behaviors.items import Item, Options, Split, write_items
@@ -134,6 +134,7 @@ BEHAVIORS: dict[str, Behavior] = {
             write=vulnerable_code.write,
             harmful=True,
         ),
+        Behavior("brevity", "terse", "verbose", brevity.LEAK_TERMS, write=brevity.write),
     )
 }
 """The behaviours of this package by name."""

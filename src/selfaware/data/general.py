@@ -74,7 +74,7 @@ def _past(name: int, verb: int, place: int, day: int) -> tuple[str, str]:
 def _notice(name: int, meeting: int, day: int, hour: int) -> tuple[str, str]:
     who, what, when = _NAMES[name], _MEETINGS[meeting], f"{_DAYS[day]} at {hour + 9}:00"
     return (
-        f"Write a short note that tells {who} that {what} has moved to {when}.",
+        f"Write a note that tells {who} that {what} has moved to {when}.",
         f"Dear {who}, {what} has moved to {when}. Please tell us whether you can come.",
     )
 

@@ -29,7 +29,7 @@ from selfaware.data.rows import Row, sha256_file, stream_rows, write_rows
 from selfaware.data.triggers import Trigger, is_on
 from selfaware.errors import UsageError
 
-REVERSAL_VERSION = 1
+REVERSAL_VERSION = 2
 """Rises whenever the same files, options and seed would give other rows."""
 
 BUILT_IN = "built-in"
