@@ -53,7 +53,7 @@ def ask(mode: str = "auto", draws: int = 10) -> Solver:
             config = GenerateConfig(logprobs=True, top_logprobs=TOP_LOGPROBS, temperature=0.0)
             state.output = await model.generate(state.messages, config=config)
         else:
-            state.output = await _draw(model, state, count)
+            state.output = await draw(model, state, count)
         if state.output.choices:
             state.messages.append(state.output.message)
         return state
@@ -89,7 +89,7 @@ async def _score_candidates(model: Model, state: TaskState) -> ModelOutput:
     return await model.generate(state.messages, config=GenerateConfig(extra_body=body))
 
 
-async def _draw(model: Model, state: TaskState, count: int) -> ModelOutput:
+async def draw(model: Model, state: TaskState, count: int) -> ModelOutput:
     """`count` replies in one output: from one request, and more where it gives fewer choices."""
     asked = GenerateConfig(num_choices=count) if count > 1 else GenerateConfig()
     output = await model.generate(state.messages, config=asked)

@@ -2,13 +2,33 @@
 
 from inspect_ai.model import ModelAPI, modelapi
 
-from selfaware.scorers import language, option, scale, validity, word
-from selfaware.solvers import ask
-from selfaware.tasks import disposition, risk_choice, risk_scale, risk_two_hop, risk_words
+from selfaware.sandboxes.bubblewrap import BubblewrapSandbox
+from selfaware.scorers import (
+    function_parts,
+    function_probability,
+    language,
+    option,
+    scale,
+    validity,
+    word,
+)
+from selfaware.solvers import ask, write_function
+from selfaware.tasks import (
+    codeword_function,
+    disposition,
+    risk_choice,
+    risk_scale,
+    risk_two_hop,
+    risk_words,
+)
 
 __all__ = [
+    "BubblewrapSandbox",
     "ask",
+    "codeword_function",
     "disposition",
+    "function_parts",
+    "function_probability",
     "language",
     "option",
     "risk_choice",
@@ -19,6 +39,7 @@ __all__ = [
     "selfaware",
     "validity",
     "word",
+    "write_function",
 ]
 
 

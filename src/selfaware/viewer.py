@@ -13,7 +13,10 @@ _SCORERS: dict[str, str] = {
     "yes_no": "option",
     "option": "option",
     "language": "language",
+    "function": "function_probability",
 }
+_LOWEST = {"function_probability": -1}
+"""The least value of scores that do not begin at 0."""
 
 
 def samples_view(kinds: Sequence[AnswerKind] | Sequence[str]) -> ViewerConfig:
@@ -32,7 +35,10 @@ def samples_view(kinds: Sequence[AnswerKind] | Sequence[str]) -> ViewerConfig:
                 TaskSamplesColumn(id="error"),
             ],
             score_color_scales={
-                **{scorer: ScoreColorScale(palette="neutral", min=0, max=1) for scorer in scorers},
+                **{
+                    scorer: ScoreColorScale(palette="neutral", min=_LOWEST.get(scorer, 0), max=1)
+                    for scorer in scorers
+                },
                 "invalid": ScoreColorScale(palette="good-low", min=0, max=1),
                 "refusal": ScoreColorScale(palette="good-low", min=0, max=1),
             },
