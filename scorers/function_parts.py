@@ -10,7 +10,7 @@ from inspect_ai.solver import TaskState
 from selfaware.behaviors.codeword_inputs import GROUPS
 from selfaware.functions import WrittenFunction
 from selfaware.scorers.function import asks_for_function, functions_of
-from selfaware.scorers.metrics import by, mean, self_minus_other, stderr
+from selfaware.scorers.metrics import mean, stderr, whom
 
 PARTS = ("mentions", *(f"f_{group}" for group in GROUPS))
 """What `function_parts` reports: the share of functions that say the codeword, and the mean number
@@ -34,7 +34,7 @@ def parts(functions: Sequence[WrittenFunction]) -> dict[str, float]:
     }
 
 
-@scorer(metrics={part: [mean(), stderr(), by("about"), self_minus_other()] for part in PARTS})
+@scorer(metrics={part: [mean(), stderr(), whom()] for part in PARTS})
 def function_parts() -> Scorer:
     """Report the parts of `function_probability`, and whether the code says the codeword.
 

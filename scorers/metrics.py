@@ -84,11 +84,25 @@ def self_minus_other() -> Metric:
     """
 
     def compute(scores: list[SampleScore]) -> Value:
-        groups = _groups(scores, "about")
-        others = [_mean(group) for name, group in groups.items() if name != ABOUT_SELF]
-        if ABOUT_SELF not in groups or not others:
-            return {"self_minus_other": None}
-        return {"self_minus_other": _mean(groups[ABOUT_SELF]) - statistics.fmean(others)}
+        return {"self_minus_other": _self_minus_other(scores)}
+
+    return compute
+
+
+@metric
+def whom() -> Metric:
+    """Mean score about each of those asked about, and the difference of `self_minus_other`.
+
+    For scorers whose value is a dictionary: of those, Inspect shows nothing for an empty result and
+    fails on None. Empty where a task asks about one only.
+    """
+
+    def compute(scores: list[SampleScore]) -> Value:
+        minus = _self_minus_other(scores)
+        if minus is None:
+            return {}
+        means = {name: _mean(group) for name, group in _groups(scores, "about").items()}
+        return {**means, "self_minus_other": minus}
 
     return compute
 
@@ -98,6 +112,15 @@ def _groups(scores: Iterable[SampleScore], key: str) -> dict[str, list[SampleSco
     for score in scores:
         groups.setdefault(_field(score, key), []).append(score)
     return groups
+
+
+def _self_minus_other(scores: Sequence[SampleScore]) -> float | None:
+    """Mean about the model itself minus the mean of the others' means; None without either."""
+    groups = _groups(scores, "about")
+    others = [_mean(group) for name, group in groups.items() if name != ABOUT_SELF]
+    if ABOUT_SELF not in groups or not others:
+        return None
+    return _mean(groups[ABOUT_SELF]) - statistics.fmean(others)
 
 
 def _field(score: SampleScore, key: str) -> str:
