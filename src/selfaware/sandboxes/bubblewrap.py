@@ -23,6 +23,9 @@ from selfaware.sandboxes.rooms import is_full, make_room, remove_room
 
 _LOOK_SECONDS = 0.25
 _KILLED = 137
+_ROUGHLY = 2 * 65_536
+"""Inspect keeps the end of an output in pieces of up to half of this, and lets go of whole ones."""
+
 _NOT_ALLOWED = 126
 _IS_FOLDER, _MISSING, _UNREADABLE = 21, 22, 23
 
@@ -67,7 +70,8 @@ class BubblewrapSandbox(SandboxEnvironment):
         metadata: dict[str, str],
     ) -> dict[str, SandboxEnvironment]:
         """Make the files of a sample: empty."""
-        return {"default": cls(make_room(), _limits(config))}
+        limits = _limits(config)
+        return {"default": cls(make_room(), limits)}
 
     @classmethod
     async def sample_cleanup(
@@ -116,13 +120,14 @@ class BubblewrapSandbox(SandboxEnvironment):
                 f"sandbox 'bubblewrap' has one user only and cannot run commands as {user!r}"
             )
         most = SandboxEnvironmentLimits.MAX_EXEC_OUTPUT_SIZE
-        done = await self._run(cmd, input, cwd, env, timeout, concurrency, most + 1)
+        done = await self._run(cmd, input, cwd, env, timeout, concurrency, most + _ROUGHLY)
+        for part in (done.stdout, done.stderr):
+            if len(part) > most:
+                raise OutputLimitExceededError(
+                    SandboxEnvironmentLimits.MAX_EXEC_OUTPUT_SIZE_STR,
+                    part[-most:].decode(errors="replace"),
+                )
         stdout, stderr = (part.decode(errors="replace") for part in (done.stdout, done.stderr))
-        if max(len(done.stdout), len(done.stderr)) > most:
-            raise OutputLimitExceededError(
-                SandboxEnvironmentLimits.MAX_EXEC_OUTPUT_SIZE_STR,
-                stdout if len(done.stdout) > most else stderr,
-            )
         if done.returncode == _NOT_ALLOWED and stderr.endswith("Permission denied\n"):
             raise PermissionError(errno.EACCES, "not an executable file", cmd[0])
         return ExecResult(done.success, done.returncode, stdout, stderr)
@@ -161,7 +166,7 @@ class BubblewrapSandbox(SandboxEnvironment):
     ) -> ExecResult[bytes]:
         """Run a command until it ends, its time is over, or the sample's disk is full.
 
-        Of each stream the last `kept` bytes are returned.
+        Of each stream the end is returned, at most `kept` bytes.
         """
         seconds = self.limits.seconds if timeout is None else min(timeout, self.limits.seconds)
         line = isolated(cmd, self.room, self.limits, _within(cwd or WORK), env or {})

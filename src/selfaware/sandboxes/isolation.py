@@ -80,7 +80,7 @@ def isolated(
         # The sandbox's first process keeps the environment it was started with readable in /proc.
         *(_program("env"), "-i"),
         _program("bwrap"),
-        *(_SHARE_NOTHING if root else ("--unshare-all", *_no_more_namespaces())),
+        *(_SHARE_NOTHING if root else ("--unshare-all", "--unshare-user", *_no_namespaces())),
         *("--die-with-parent", "--new-session", "--clearenv"),
         *(_MAY_CHANGE_USER if root else ()),
         *_system(),
@@ -89,8 +89,8 @@ def isolated(
         *("--remount-ro", "/", "--chdir", cwd),
         *(part for name, value in variables.items() for part in ("--setenv", name, value)),
         "--",
-        *_limited(limits),
         *(_as_user(room.user) if room.user is not None else ()),
+        *_limited(limits),
         *command,
     ]
 
@@ -115,16 +115,21 @@ def _limited(limits: Limits) -> list[str]:
 
 
 def _as_user(user: int) -> list[str]:
-    """Becomes a user without groups or capabilities."""
+    """Becomes a user without groups or capabilities, for whom there are no user namespaces."""
     return [
         *(_program("setpriv"), "--reuid", str(user), "--regid", str(user), "--clear-groups"),
         *("--inh-caps=-all", "--ambient-caps=-all", "--no-new-privs", "--"),
+        *(_program("bwrap"), "--unshare-user", *_no_namespaces(), "--die-with-parent"),
+        *("--dev-bind", "/", "/", "--"),
     ]
 
 
 @cache
-def _no_more_namespaces() -> tuple[str, ...]:
-    """Keeps code from making user namespaces within, where this bubblewrap can (0.8 and later)."""
+def _no_namespaces() -> tuple[str, ...]:
+    """Keeps code from making user namespaces, where this bubblewrap can (0.8 and later).
+
+    In one of its own, code could mount memory as a disk, which no limit counts.
+    """
     options = subprocess.run(
         [_program("bwrap"), "--help"], capture_output=True, text=True, check=False
     )
