@@ -201,15 +201,12 @@ async def test_commands_that_are_none() -> None:
 async def test_what_commands_leave_is_removed_however_deep_or_locked() -> None:
     deep = (
         "import os\nos.makedirs('a/b')\nos.chmod('a', 0)\n"
-        "for _ in range(1500):\n    os.mkdir('d' * 9)\n    os.chdir('d' * 9)\n"
+        "for _ in range(1500):\n    os.mkdir('d')\n    os.chdir('d')\n"
     )
     async with bubblewrap() as environment:
         folder = environment.room.folder
-        # A tree too deep to be counted may be seen before the program ends, and ends it.
-        assert (await environment.exec(["python3", "-c", deep])).returncode in (0, 137)
-        assert (environment.room.work / "a").exists() and (
-            environment.room.work / "ddddddddd"
-        ).exists()
+        assert (await environment.exec(["python3", "-c", deep])).success
+        assert {path.name for path in environment.room.work.iterdir()} == {"a", "d"}
     assert not folder.exists()
 
 
@@ -236,7 +233,7 @@ def test_a_missing_program_is_named_with_its_package(
     monkeypatch.setenv("PATH", str(tmp_path))
     isolation._program.cache_clear()
     try:
-        with pytest.raises(UsageError, match="bwrap, which is not.*apt-get install bubblewrap"):
+        with pytest.raises(UsageError, match=r"bwrap, which is not.*apt-get install bubblewrap"):
             isolated(["true"], Room(tmp_path, 1), Limits(), "/", {})
     finally:
         isolation._program.cache_clear()
@@ -270,5 +267,5 @@ async def test_a_configuration_is_limits_and_no_file() -> None:
     spec = SandboxEnvironmentSpec("bubblewrap", Limits(seconds=7))
     again = SandboxEnvironmentSpec.model_validate(spec.model_dump())
     assert again.config == Limits(seconds=7)
-    with pytest.raises(UsageError, match="no configuration files, and 'compose.yaml' is given"):
+    with pytest.raises(UsageError, match=r"no configuration files, and 'compose.yaml' is given"):
         await BubblewrapSandbox.sample_init("test", "compose.yaml", {})
