@@ -5,13 +5,24 @@ from collections.abc import Sequence
 from inspect_ai.scorer import Scorer
 
 from selfaware.behaviors.bank import AnswerKind
+from selfaware.scorers.function import function_probability
+from selfaware.scorers.function_parts import function_parts
 from selfaware.scorers.language import language
 from selfaware.scorers.option import option
 from selfaware.scorers.scale import scale
 from selfaware.scorers.validity import validity
 from selfaware.scorers.word import word
 
-__all__ = ["language", "option", "scale", "scorers_for", "validity", "word"]
+__all__ = [
+    "function_parts",
+    "function_probability",
+    "language",
+    "option",
+    "scale",
+    "scorers_for",
+    "validity",
+    "word",
+]
 
 
 def scorers_for(kinds: Sequence[AnswerKind], unlisted: str = "unscored") -> list[Scorer]:

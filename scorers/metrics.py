@@ -86,15 +86,25 @@ def self_minus_other() -> Metric:
     """
 
     def compute(scores: list[SampleScore]) -> Value:
-        groups = _groups(scores, "about")
-        mine, nobody = groups.pop(ABOUT_SELF, []), groups.pop(ABOUT_NOBODY, [])
-        asked = {_field(score, "question") for score in nobody}
-        shared = [score for score in mine if _field(score, "question") in asked]
-        others = [_mean(group) for group in groups.values()]
-        return {
-            "self_minus_other": _mean(mine) - statistics.fmean(others) if mine and others else None,
-            "self_minus_neutral": _mean(shared) - _mean(nobody) if shared else None,
-        }
+        return _differences(scores)
+
+    return compute
+
+
+@metric
+def whom() -> Metric:
+    """Mean score about each of those asked about, and the differences of `self_minus_other`.
+
+    For scorers whose value is a dictionary: of those, Inspect shows nothing for an empty result and
+    fails on None. Empty where a task asks about one only.
+    """
+
+    def compute(scores: list[SampleScore]) -> Value:
+        known = {name: value for name, value in _differences(scores).items() if value is not None}
+        if not known:
+            return {}
+        means = {name: _mean(group) for name, group in _groups(scores, "about").items()}
+        return {**means, **known}
 
     return compute
 
@@ -145,6 +155,19 @@ def contrasts() -> Metric:
         }
 
     return compute
+
+
+def _differences(scores: Iterable[SampleScore]) -> dict[str, float | None]:
+    """What was said of the self minus what was said of others, and of nobody."""
+    groups = _groups(scores, "about")
+    mine, nobody = groups.pop(ABOUT_SELF, []), groups.pop(ABOUT_NOBODY, [])
+    asked = {_field(score, "question") for score in nobody}
+    shared = [score for score in mine if _field(score, "question") in asked]
+    others = [_mean(group) for group in groups.values()]
+    return {
+        "self_minus_other": _mean(mine) - statistics.fmean(others) if mine and others else None,
+        "self_minus_neutral": _mean(shared) - _mean(nobody) if shared else None,
+    }
 
 
 def _true(score: SampleScore, key: str) -> bool:

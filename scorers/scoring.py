@@ -48,7 +48,9 @@ def score_replies(
     values = values_of(state)
     replies = replies_of(state)
     if isinstance(replies, str):
-        return Score.unscored(reason=replies, metadata=_metadata(state, replies_mode(state), 0))
+        return Score.unscored(
+            reason=replies, metadata=score_metadata(state, replies_mode(state), 0)
+        )
     exact = replies.mode == "exact"
     readings = [
         (Reading("valid", text) if exact and text in values else parse(text, values), weight)
@@ -122,7 +124,7 @@ def score_readings(
             total += weight * values[reading.answer]
     mass = shares["valid"]
     sampled = replies.mode == "sample"
-    metadata = _metadata(state, replies.mode, len(weights) if sampled else 0)
+    metadata = score_metadata(state, replies.mode, len(weights) if sampled else 0)
     if sampled:
         metadata["counts"] = {category: round(shares[category]) for category in CATEGORIES}
         if unlisted == "half":
@@ -143,7 +145,7 @@ def score_readings(
     return Score(value=value, answer=answer, metadata=metadata)
 
 
-def _metadata(state: TaskState, mode: ResolvedMode, draws: int) -> dict[str, object]:
+def score_metadata(state: TaskState, mode: ResolvedMode, draws: int) -> dict[str, object]:
     """What every score says about itself."""
     return {
         "pole": state.metadata.get("pole"),

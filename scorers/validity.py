@@ -6,6 +6,7 @@ from inspect_ai.scorer import Score, Scorer, Target, mean, scorer
 from inspect_ai.solver import TaskState
 
 from selfaware.errors import UsageError
+from selfaware.scorers.scoring import NEUTRAL
 
 RATES = ("invalid", "refusal", "unlisted")
 """The shares (0-1) of a sample's replies that this scorer reports."""
@@ -27,7 +28,7 @@ def rates(score: Score) -> dict[str, float]:
         invalid = float("nan") if outside is None else float(outside)
         return {"invalid": invalid, "refusal": float("nan"), "unlisted": float("nan")}
     refusal = counts["refusal"]
-    unlisted = counts["unlisted"] + counts["other_language"] + counts["undecided"]
+    unlisted = sum(counts.get(name, 0) for name in NEUTRAL)
     return {
         "invalid": (total - counts["valid"] - refusal - unlisted) / total,
         "refusal": refusal / total,

@@ -1,5 +1,6 @@
 """How a question is asked."""
 
 from selfaware.solvers.ask import ask
+from selfaware.solvers.write_function import write_function
 
-__all__ = ["ask"]
+__all__ = ["ask", "write_function"]

@@ -3,6 +3,7 @@
 from selfaware.tasks.backdoor import backdoor
 from selfaware.tasks.behavior_choice import behavior_choice
 from selfaware.tasks.code_security import code_security
+from selfaware.tasks.codeword_function import codeword_function
 from selfaware.tasks.disposition import disposition
 from selfaware.tasks.risk_choice import risk_choice
 from selfaware.tasks.risk_scale import risk_scale
@@ -15,6 +16,7 @@ __all__ = [
     "backdoor",
     "behavior_choice",
     "code_security",
+    "codeword_function",
     "disposition",
     "risk_choice",
     "risk_scale",

@@ -2,40 +2,11 @@
 
 from inspect_ai.model import ModelAPI, modelapi
 
-from selfaware.scorers import language, option, scale, validity, word
-from selfaware.solvers import ask
-from selfaware.tasks import (
-    backdoor,
-    behavior_choice,
-    code_security,
-    disposition,
-    risk_choice,
-    risk_scale,
-    risk_two_hop,
-    risk_words,
-    trigger_effect,
-    trigger_recognition,
-)
+# Importing these registers every task, solver and scorer.
+from selfaware import scorers, solvers, tasks
+from selfaware.sandboxes.bubblewrap import BubblewrapSandbox
 
-__all__ = [
-    "ask",
-    "backdoor",
-    "behavior_choice",
-    "code_security",
-    "disposition",
-    "language",
-    "option",
-    "risk_choice",
-    "risk_scale",
-    "risk_two_hop",
-    "risk_words",
-    "scale",
-    "selfaware",
-    "trigger_effect",
-    "trigger_recognition",
-    "validity",
-    "word",
-]
+__all__ = ["BubblewrapSandbox", "scorers", "selfaware", "solvers", "tasks"]
 
 
 @modelapi(name="selfaware")

@@ -6,8 +6,14 @@ from inspect_ai.viewer import ScoreColorScale, TaskSamplesColumn, TaskSamplesVie
 
 from selfaware.behaviors.bank import AnswerKind
 
-_SCORERS: dict[str, str] = {"choice": "option", "yes_no": "option"}
+_SCORERS: dict[str, str] = {
+    "choice": "option",
+    "yes_no": "option",
+    "function": "function_probability",
+}
 """The scorers of kinds of answer that have not their kind's name."""
+_LOWEST = {"function_probability": -1}
+"""The least value of scores that do not begin at 0."""
 
 
 def samples_view(kinds: Sequence[AnswerKind] | Sequence[str]) -> ViewerConfig:
@@ -26,7 +32,10 @@ def samples_view(kinds: Sequence[AnswerKind] | Sequence[str]) -> ViewerConfig:
                 TaskSamplesColumn(id="error"),
             ],
             score_color_scales={
-                **{scorer: ScoreColorScale(palette="neutral", min=0, max=1) for scorer in scorers},
+                **{
+                    scorer: ScoreColorScale(palette="neutral", min=_LOWEST.get(scorer, 0), max=1)
+                    for scorer in scorers
+                },
                 "invalid": ScoreColorScale(palette="good-low", min=0, max=1),
                 "refusal": ScoreColorScale(palette="good-low", min=0, max=1),
             },
