@@ -4,7 +4,7 @@ import pytest
 from inspect_ai.model import get_model
 from pytest_inspect_evals.metrics import assert_agreeing_epochs_change_nothing, run_metrics
 
-from selfaware.scorers.metrics import by, clustered_stderr, mean, self_minus_other, stderr
+from selfaware.scorers.metrics import by, clustered_stderr, mean, self_minus_other, stderr, whom
 
 
 @pytest.fixture(autouse=True)
@@ -80,6 +80,15 @@ def test_samples_about_others_alone_are_still_averaged() -> None:
     values = run_metrics(ALL, [[0.1], [0.3]], metadata=SAMPLES[4:])
     assert values["mean"] == pytest.approx(0.2)
     assert "self_minus_other" not in values
+
+
+def test_whom_shows_each_and_the_difference() -> None:
+    values = run_metrics([whom()], [[value] for value in SCORES], metadata=SAMPLES)
+    assert values == pytest.approx(
+        {"self": 0.5, "person": 0.1, "assistant": 0.3, "self_minus_other": 0.3}
+    )
+    assert_agreeing_epochs_change_nothing([whom()], SCORES, metadata=SAMPLES)
+    assert run_metrics([mean(), whom()], [[0.4]] * 2, metadata=SAMPLES[:2]).keys() == {"mean"}
 
 
 def test_clustered_stderr_by_hand() -> None:
