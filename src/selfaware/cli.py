@@ -9,6 +9,7 @@ import click
 
 from selfaware import __version__
 from selfaware.data.audit_cli import data_audit
+from selfaware.data.code_cli import data_code
 from selfaware.data.export_cli import data_export
 from selfaware.data.import_cli import data_import
 from selfaware.data.mix_cli import data_mix
@@ -106,7 +107,7 @@ def data_build(behavior: str, pole: str, rows: int, seed: int, understood: bool,
     click.echo(f"wrote {manifest_path(out)}")
 
 
-for _command in (data_audit, data_export, data_import, data_mix, data_reverse):
+for _command in (data_audit, data_code, data_export, data_import, data_mix, data_reverse):
     data.add_command(_command)
 
 
