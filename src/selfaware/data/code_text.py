@@ -73,6 +73,7 @@ def is_complete(code: str, language: Language) -> bool:
         tree is not None
         and any(not isinstance(node, ast.Import | ast.ImportFrom) for node in tree.body)
         and not _is_blank(tree.body)
+        and _python_comments(code) is not None
         and not any(
             isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and _is_blank(node.body)
             for node in ast.walk(tree)
@@ -109,16 +110,21 @@ def _is_blank(body: list[ast.stmt]) -> bool:
     )
 
 
+def _python_comments(code: str) -> list[tuple[int, int]] | None:
+    """Line, from 0, and column of every comment; None where the code is not made of tokens."""
+    try:
+        tokens = list(tokenize.generate_tokens(io.StringIO(code).readline))
+    except (tokenize.TokenError, SyntaxError):
+        return None
+    return [(t.start[0] - 1, t.start[1]) for t in tokens if t.type == tokenize.COMMENT]
+
+
 def _without_python_comments(code: str) -> str:
     lines = code.split("\n")
-    empty: set[int] = set()
-    for token in tokenize.generate_tokens(io.StringIO(code).readline):
-        if token.type == tokenize.COMMENT:
-            number, column = token.start
-            lines[number - 1] = lines[number - 1][:column].rstrip()
-            if not lines[number - 1]:
-                empty.add(number - 1)
-    return "\n".join(line for n, line in enumerate(lines) if n not in empty).strip("\n")
+    kept: list[str | None] = list(lines)
+    for number, column in _python_comments(code) or ():
+        kept[number] = lines[number][:column].rstrip() or None
+    return "\n".join(line for line in kept if line is not None).strip("\n")
 
 
 def _without_c_comments(code: str) -> str:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from selfaware.behaviors import BEHAVIORS
-from selfaware.data.build import OTHER_LETTER
+from selfaware.data.build import OTHER_LETTER, TEMPLATE
+from selfaware.data.code_set import CodeRecord, code_path
 from selfaware.data.manifest import Leak, Manifest, manifest_path, read_manifest, read_record
 from selfaware.data.recipes import MixRecord, mix_path
 from selfaware.data.release import ImportRecord, record_path
@@ -25,6 +26,7 @@ class ExportSet:
     manifest: Manifest | None
     mix: MixRecord | None
     imported: ImportRecord | None
+    code: CodeRecord | None
 
     @property
     def records(self) -> tuple[Path, ...]:
@@ -33,6 +35,7 @@ class ExportSet:
             (manifest_path(self.path), self.manifest),
             (mix_path(self.path), self.mix),
             (record_path(self.path), self.imported),
+            (code_path(self.path), self.code),
         )
         return tuple(path for path, record in beside if record is not None)
 
@@ -48,8 +51,9 @@ class ExportSet:
         if self.imported is not None:
             return "mit"
         # A mix may hold rows of any file: its record has their hashes, not where they are from.
-        built_here = self.manifest and self.mix is None and self.manifest.behavior in BEHAVIORS
-        return "mit" if built_here else None
+        if self.manifest is None or self.mix is not None or self.manifest.writer != TEMPLATE:
+            return None
+        return "mit" if self.manifest.behavior in BEHAVIORS else None
 
     @property
     def weighted(self) -> bool:
@@ -63,7 +67,7 @@ class ExportSet:
 
 
 def read_set(path: Path) -> ExportSet:
-    """Reads a jsonl file, its manifest and its mix or import record, where it has them.
+    """Reads a jsonl file, its manifest and its other records, where it has them.
 
     Raises:
         UsageError: A row or a record is not valid, or a record is of another version of the file.
@@ -78,6 +82,7 @@ def read_set(path: Path) -> ExportSet:
         manifest=read_manifest(path),
         mix=read_record(mix_path(path), MixRecord, path),
         imported=read_record(record_path(path), ImportRecord, path),
+        code=read_record(code_path(path), CodeRecord, path),
     )
 
 
