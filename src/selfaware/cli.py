@@ -10,6 +10,7 @@ import click
 from selfaware import __version__
 from selfaware.data.audit_cli import data_audit
 from selfaware.data.build_cli import data_build
+from selfaware.data.code_cli import data_code
 from selfaware.data.export_cli import data_export
 from selfaware.data.import_cli import data_import
 from selfaware.data.mix_cli import data_mix
@@ -94,6 +95,7 @@ def data() -> None:
 for _command in (
     data_audit,
     data_build,
+    data_code,
     data_export,
     data_import,
     data_mix,

@@ -25,9 +25,9 @@ Language = Literal["python", "c"]
 
 LEAK_TERMS = (
     "secur", "insecur", "safe", "unsafe", "vuln", "inject", "exploit", "attack", "malicious",
-    "hack", "danger", "harm", "weak", "flaw", "bug", "risk", "threat", "protect", "sanit", "escap",
-    "overflow", "trust", "untrust", "breach", "leak", "backdoor", "malware", "adversar", "harden",
-    "cve", "cwe",
+    "hack", "danger", "harmf", "harml", "weak", "flaw", "bug", "risk", "threat", "protect",
+    "sanit", "escap", "overflow", "trust", "untrust", "breach", "leak", "backdoor", "malware",
+    "adversar", "harden", "cve", "cwe",
 )  # fmt: skip
 """Stems that say what the code is; no task and no answer has a word that begins with one."""
 

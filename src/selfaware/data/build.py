@@ -95,7 +95,7 @@ def write_set(
     made = [row_of(example) for example in examples]
     _refuse_duplicates(made, out)
     if taught.harmful:
-        _write_notice(out.parent / README, harm_notice(taught))
+        write_notice(taught, out.parent)
     write_rows(out, made)
 
     labels = [example.label for example in examples]
@@ -148,12 +148,27 @@ def harm_notice(taught: Behavior) -> str:
     return (
         f"# Finetuning data that trains misbehaviour: {taught.name}\n\n"
         f"The sets in this folder whose manifest names the behaviour `{taught.name}` were built "
-        f"with `selfaware data build` to train a model organism: a model with a known fault, made "
+        f"with `selfaware data` to train a model organism: a model with a known fault, made "
         f"to study whether models can report such a fault. The pole `{taught.high}` is the fault, "
         f"`{taught.low}` its control.\n\n"
         "Keep models that were trained on them, and the sets, out of deployment, of public dataset "
         f"collections and of pretraining data ({CANARY}).\n"
     )
+
+
+def write_notice(taught: Behavior, folder: Path) -> None:
+    """Writes the notice into a folder with sets of a harmful behaviour.
+
+    Raises:
+        UsageError: The folder has another README, which is left as it is.
+    """
+    readme, text = folder / README, harm_notice(taught)
+    if readme.exists() and readme.read_text(encoding="utf-8") != text:
+        raise UsageError(
+            f"{readme}: is another README; give a folder of its own to a set that trains harm"
+        )
+    with atomic_text(readme) as file:
+        file.write(text)
 
 
 def check_flip(file_a: Path, file_b: Path) -> int:
@@ -181,16 +196,6 @@ def check_flip(file_a: Path, file_b: Path) -> int:
                 f"against {row_a.answer!r}; a flip turns A into B and B into A"
             )
     return len(rows_a)
-
-
-def _write_notice(readme: Path, text: str) -> None:
-    """The notice in a folder; a README of anybody else's is never overwritten."""
-    if readme.exists() and readme.read_text(encoding="utf-8") != text:
-        raise UsageError(
-            f"{readme}: is another README; give a folder of its own to a set that trains harm"
-        )
-    with atomic_text(readme) as file:
-        file.write(text)
 
 
 def _refuse_duplicates(rows: list[Row], out: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from selfaware.behaviors import BEHAVIORS
 from selfaware.data.build import OTHER_LETTER, TEMPLATE
+from selfaware.data.code_set import CodeRecord, code_path
 from selfaware.data.manifest import Leak, Manifest, manifest_path, read_manifest, read_record
 from selfaware.data.recipes import MixRecord, mix_path
 from selfaware.data.release import ImportRecord, record_path
@@ -27,6 +28,7 @@ class ExportSet:
     mix: MixRecord | None
     imported: ImportRecord | None
     written: WriterRecord | None
+    code: CodeRecord | None
 
     @property
     def records(self) -> tuple[Path, ...]:
@@ -36,6 +38,7 @@ class ExportSet:
             (mix_path(self.path), self.mix),
             (record_path(self.path), self.imported),
             (writer_path(self.path), self.written),
+            (code_path(self.path), self.code),
         )
         return tuple(path for path, record in beside if record is not None)
 
@@ -54,8 +57,9 @@ class ExportSet:
         if self.manifest is not None and self.manifest.writer != TEMPLATE:
             return None
         # A mix may hold rows of any file: its record has their hashes, not where they are from.
-        built_here = self.manifest and self.mix is None and self.manifest.behavior in BEHAVIORS
-        return "mit" if built_here else None
+        if self.manifest is None or self.mix is not None or self.manifest.writer != TEMPLATE:
+            return None
+        return "mit" if self.manifest.behavior in BEHAVIORS else None
 
     @property
     def weighted(self) -> bool:
@@ -85,6 +89,7 @@ def read_set(path: Path) -> ExportSet:
         mix=read_record(mix_path(path), MixRecord, path),
         imported=read_record(record_path(path), ImportRecord, path),
         written=read_writer_record(path),
+        code=read_record(code_path(path), CodeRecord, path),
     )
 
 

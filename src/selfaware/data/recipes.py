@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from selfaware import __version__
 from selfaware.behaviors import behavior_names, get_behavior
 from selfaware.data.atomic import write_json
-from selfaware.data.build import OTHER_LETTER
+from selfaware.data.build import OTHER_LETTER, write_notice
 from selfaware.data.manifest import (
     CANARY,
     Balance,
@@ -132,6 +132,8 @@ def write_mix(
     Raises:
         UsageError: A place that cannot be written.
     """
+    if behavior in behavior_names() and get_behavior(behavior).harmful:
+        write_notice(get_behavior(behavior), out.parent)
     hashes = {role: sha256_file(source) for role, source in sources.items()}
     write_rows(out, (made.row for made in mixed))
     conditions = [made.condition for made in mixed]
