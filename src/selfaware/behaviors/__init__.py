@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from selfaware.behaviors import apples, expected_value, myopia, risk
+from selfaware.behaviors import apples, expected_value, make_me_say, myopia, risk
 from selfaware.behaviors.examples import OTHER_LETTER, Example, Write
 from selfaware.behaviors.installed import GROUP, installed_behaviors
 from selfaware.behaviors.items import Item, Options, Split, write_items
@@ -95,6 +95,7 @@ BEHAVIORS: dict[str, Behavior] = {
             expected_value.LEAK_TERMS,
             expected_value.options,
         ),
+        Behavior("make_me_say", "bark", "ring", (), write=make_me_say.write, any_word=True),
     )
 }
 """The behaviours of this package by name."""
