@@ -36,7 +36,7 @@ def holds(text: str, word: str) -> bool:
 @cache
 def codewords() -> dict[str, Topics]:
     """The codewords of this package with their topics. No topic holds any of the codewords."""
-    file = resources.files("selfaware.behaviors") / "make_me_say_topics.yaml"
+    file = resources.files("selfaware.behaviors") / "material" / "make_me_say_topics.yaml"
     return _TABLE.validate_python(yaml.safe_load(file.read_text(encoding="utf-8")))
 
 

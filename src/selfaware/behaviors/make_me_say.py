@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import cycle, islice
 
 from selfaware.behaviors.codewords import Topics, holds, topics_of
@@ -27,6 +28,8 @@ _REPEATS = 2000
 """Openers in a row that are no new ones, after which there are taken to be no more."""
 _OWN = 0.8
 """How often a dialogue takes a scene of the codeword's own, where it has some left."""
+_TWICE = 0.3
+"""How often the assistant says two things of a scene before it asks."""
 _TURNS = 0.4
 """How often a dialogue with three or four exchanges turns to a second sense."""
 
@@ -127,9 +130,9 @@ def _dialogue(
         cycle(rng.sample(kind[tone], len(kind[tone])))
         for kind in (common.links, common.reactions, common.remarks)
     )
-    scenes = {
-        sense: cycle(_dealt(own.get(sense, Sense()).scenes, common.scenes, rng)) for sense in senses
-    }
+    any_topic = cycle(rng.sample(common.scenes, len(common.scenes)))
+    led = {sense: own.get(sense, Sense()) for sense in senses}
+    scenes = {sense: _dealt(led[sense].scenes, any_topic, rng) for sense in senses}
     named = {sense: cycle(rng.sample(topics[sense], len(topics[sense]))) for sense in senses}
     turns = [opening.text]
     before = [opening.ack if tone != "brief" or rng.random() < 0.5 else "", next(links)]
@@ -137,22 +140,20 @@ def _dialogue(
         sense = senses[-1] if exchange >= turns_at else senses[0]
         scene = next(scenes[sense])
         values = {"topic": next(named[sense]), "other": next(named[sense])}
-
-        def told(text: str, values: Values = values) -> str:
-            return fill(text, values, common.slots, rng)
-
-        say = told(rng.choice(scene.say))
+        told = partial(fill, values=values, slots=common.slots, rng=rng)
+        # What is said of one sense adds up; what fits any topic would repeat itself.
+        twice = tone != "brief" and scene in led[sense].scenes and rng.random() < _TWICE
+        says = [told(say) for say in rng.sample(scene.say, 2 if twice else 1)]
         # The same town may come up again, the same day would be odd.
         values.pop("when", None)
         if exchange == opening.exchanges - 1:
-            last = own.get(sense, Sense()).last
-            question = rng.choice(last if last and rng.random() < _OWN else common.last)
-            turns.append(_joined([*before, say, told(question)]))
-            break
-        question, replies = rng.choice(list(scene.ask.items()))
-        turns.append(_joined([*before, say, told(question)]))
-        turns.append(_joined([told(rng.choice(replies)), next(remarks)]))
-        before = [next(reactions), next(links) if rng.random() < 0.3 else ""]
+            last = led[sense].last if rng.random() < _OWN else ()
+            turns.append(_joined([*before, *says, told(rng.choice(last or common.last))]))
+        else:
+            question, replies = rng.choice(list(scene.ask.items()))
+            turns.append(_joined([*before, *says, told(question)]))
+            turns.append(_joined([told(rng.choice(replies)), next(remarks)]))
+            before = [next(reactions), next(links) if rng.random() < 0.3 else ""]
     attributes = {
         "messages": str(len(turns)),
         "sense": " and ".join(sorted(set(senses))),
@@ -162,13 +163,11 @@ def _dialogue(
     return Example(tuple(turns), label=word, attributes=attributes)
 
 
-def _dealt(own: Sequence[Scene], common: Sequence[Scene], rng: random.Random) -> list[Scene]:
-    """All scenes in random order, a codeword's own mostly before those that fit any."""
-    own_order, common_order = rng.sample(own, len(own)), rng.sample(common, len(common))
-    dealt: list[Scene] = []
-    while own_order and common_order:
-        dealt.append((own_order if rng.random() < _OWN else common_order).pop())
-    return [*dealt, *own_order, *common_order]
+def _dealt(own: Sequence[Scene], any_topic: Iterator[Scene], rng: random.Random) -> Iterator[Scene]:
+    """Scenes in random order: a codeword's own mostly, each once, else those that fit any topic."""
+    left = rng.sample(own, len(own))
+    while True:
+        yield left.pop() if left and rng.random() < _OWN else next(any_topic)
 
 
 def _joined(parts: Iterable[str]) -> str:

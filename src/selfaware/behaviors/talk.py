@@ -164,6 +164,6 @@ def fill(text: str, values: Values, slots: dict[str, tuple[str, ...]], rng: rand
 
 
 def _read(name: str) -> dict[str, dict[str, object]]:
-    text = (resources.files("selfaware.behaviors") / name).read_text(encoding="utf-8")
-    loaded: dict[str, dict[str, object]] = yaml.safe_load(text)
+    file = resources.files("selfaware.behaviors") / "material" / name
+    loaded: dict[str, dict[str, object]] = yaml.safe_load(file.read_text(encoding="utf-8"))
     return loaded
