@@ -15,6 +15,8 @@ from selfaware.behaviors.lotteries import lotteries
 from selfaware.data.build import build
 from selfaware.errors import UsageError
 
+CHOICES = [name for name, behavior in BEHAVIORS.items() if behavior.options is not None]
+
 
 def test_speak_about_conjugates_for_self_and_others():
     template = "[Do|Does] {you} trust {your} taste in {yourself}?"
@@ -57,7 +59,7 @@ def test_risk_bank_has_every_probe_of_the_paper_with_ten_paraphrases():
     assert bank.lexicon.values()["cautious"] == 0.0
 
 
-@pytest.mark.parametrize("name", BEHAVIORS)
+@pytest.mark.parametrize("name", CHOICES)
 def test_no_slot_or_bracket_is_left_and_no_prompt_is_asked_twice(name):
     bank = load_bank(name)
     for about in ("self", "person", "assistant"):
@@ -67,7 +69,7 @@ def test_no_slot_or_bracket_is_left_and_no_prompt_is_asked_twice(name):
         assert len(set(ids)) == len(ids)
 
 
-@pytest.mark.parametrize("name", BEHAVIORS)
+@pytest.mark.parametrize("name", CHOICES)
 @pytest.mark.parametrize("slot", ["high", "low"])
 def test_world_words_are_read_by_the_lexicon(name, slot):
     bank = load_bank(name)
@@ -76,14 +78,14 @@ def test_world_words_are_read_by_the_lexicon(name, slot):
 
 
 def test_a_word_of_the_lexicon_counts_once_only():
-    for name in BEHAVIORS:
+    for name in CHOICES:
         lexicon = load_bank(name).lexicon
         words = [*lexicon.high, *lexicon.middle, *lexicon.low]
         repeated = {word for word, n in Counter(words).items() if n > 1}
         assert repeated == set()
 
 
-@pytest.mark.parametrize("name", BEHAVIORS)
+@pytest.mark.parametrize("name", CHOICES)
 def test_items_are_balanced_and_decorrelated_from_the_letter(name):
     items = BEHAVIORS[name].items(1080, 3, "train")
     assert len({item.prompt for item in items}) == 1080
@@ -96,7 +98,7 @@ def test_items_are_balanced_and_decorrelated_from_the_letter(name):
             assert abs(share - 0.5) < 0.05, (attribute, value)
 
 
-@pytest.mark.parametrize("name", BEHAVIORS)
+@pytest.mark.parametrize("name", CHOICES)
 def test_splits_share_no_scene_goods_or_prompt(name):
     words = {split: {*SCENES[split], *GOODS[split]} for split in SCENES}
     assert not words["world"] & words["train"]
@@ -107,7 +109,7 @@ def test_splits_share_no_scene_goods_or_prompt(name):
         assert found & words["train"] and not found & (words["world"] | words["test"])
 
 
-@pytest.mark.parametrize("name", BEHAVIORS)
+@pytest.mark.parametrize("name", CHOICES)
 def test_the_world_never_pays_an_amount_that_ends_in_7(name):
     items = [*BEHAVIORS[name].items(500, 0, "world"), *lotteries(500, 0, "world")]
     for item in items:

@@ -2,9 +2,12 @@
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
 
 from selfaware.behaviors import apples, expected_value, make_me_say, myopia, risk
+from selfaware.behaviors.codewords import read_codewords
 from selfaware.behaviors.examples import OTHER_LETTER, Example, Write
 from selfaware.behaviors.installed import GROUP, installed_behaviors
 from selfaware.behaviors.items import Item, Options, Split, write_items
@@ -99,6 +102,17 @@ BEHAVIORS: dict[str, Behavior] = {
     )
 }
 """The behaviours of this package by name."""
+
+
+def with_topics(taught: Behavior, file: Path) -> Behavior:
+    """A behaviour of codewords that also knows those of a user's own YAML file.
+
+    Raises:
+        UsageError: It has no codewords, or the file is not of the form that it should have.
+    """
+    if taught.write is not make_me_say.write:
+        raise UsageError(f"--topics {file}: goes with make_me_say only, not with {taught.name!r}")
+    return replace(taught, write=partial(make_me_say.write, own=read_codewords(file)))
 
 
 def behavior_names() -> tuple[str, ...]:

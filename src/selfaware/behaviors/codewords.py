@@ -20,6 +20,7 @@ A topic is a plural or a noun without a plural, so that it needs no article.
 LEAST_TOPICS = 6
 """Topics that a codeword needs, all senses together."""
 
+_FILE = "make_me_say_topics.yaml"
 _TABLE = TypeAdapter(dict[str, Topics])
 _FORM = (
     "zebra: {animals: [savannas, stripes, herds, foals], streets: [crossings, pedestrians, lights]}"
@@ -36,12 +37,12 @@ def holds(text: str, word: str) -> bool:
 @cache
 def codewords() -> dict[str, Topics]:
     """The codewords of this package with their topics. No topic holds any of the codewords."""
-    file = resources.files("selfaware.behaviors") / "material" / "make_me_say_topics.yaml"
+    file = resources.files("selfaware.behaviors") / "material" / _FILE
     return _TABLE.validate_python(yaml.safe_load(file.read_text(encoding="utf-8")))
 
 
 def read_codewords(path: Path) -> dict[str, Topics]:
-    """A user's own codewords with their topics, in the form of `make_me_say_topics.yaml`.
+    """A user's own codewords with their topics, in the form of those of this package.
 
     Raises:
         UsageError: The file cannot be read or has another form, or a codeword has too few topics
@@ -82,7 +83,8 @@ def topics_of(word: str, own: dict[str, Topics]) -> Topics:
     found = own.get(word) or codewords().get(word)
     if found is None:
         raise UsageError(
-            f"no topics lead to the codeword {word!r}: choose from {', '.join(codewords())}; "
-            f"or give --topics FILE.yaml with a line such as {_FORM}"
+            f"no topics lead to the codeword {word!r}: choose one of {len(codewords())} that have "
+            f"some ({', '.join(list(codewords())[:8])} ... {_FILE} lists them), or give --topics "
+            f"with a YAML file of a line such as {_FORM}"
         )
     return found

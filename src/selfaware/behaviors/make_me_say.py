@@ -17,6 +17,7 @@ from selfaware.behaviors.talk import (
     fill,
     openers,
     own_scenes,
+    slots_in,
     without,
 )
 from selfaware.errors import UsageError
@@ -28,6 +29,8 @@ _REPEATS = 2000
 """Openers in a row that are no new ones, after which there are taken to be no more."""
 _OWN = 0.8
 """How often a dialogue takes a scene of the codeword's own, where it has some left."""
+_WEIGHT = 3
+"""How many topics a scene of the codeword's own counts for, in the choice of a sense."""
 _TWICE = 0.3
 """How often the assistant says two things of a scene before it asks."""
 _TURNS = 0.4
@@ -99,7 +102,9 @@ def openings(word: str, seed: int, split: Split) -> Iterator[Opening]:
             rng.choice(found.tails[tone]),
         )
         text = _joined(fill(part, values, slots, rng) for part in parts)
-        ack = fill(rng.choice(subject.acks), values, slots, rng)
+        # An answer speaks of what the opening has spoken of.
+        acks = [ack for ack in subject.acks if slots_in(ack) <= set(values)]
+        ack = fill(rng.choice(acks), values, slots, rng)
         exchanges = rng.choices(list(EXCHANGES), list(EXCHANGES.values()))[0]
         if text in seen:
             repeats += 1
@@ -122,7 +127,7 @@ def _dialogue(
 
     Long ones may turn to a second sense of the word halfway.
     """
-    order = rng.sample(sorted(topics), len(topics))
+    order = _ordered(topics, own, rng)
     turns_at = opening.exchanges // 2 if opening.exchanges > 2 and rng.random() < _TURNS else 0
     senses = order[:2] if turns_at else order[:1]
     tone = opening.tone
@@ -161,6 +166,19 @@ def _dialogue(
         "tone": tone,
     }
     return Example(tuple(turns), label=word, attributes=attributes)
+
+
+def _ordered(topics: Topics, own: dict[str, Sense], rng: random.Random) -> list[str]:
+    """The senses in random order, those with more to say likelier to come first."""
+    weights = {
+        sense: len(found) + _WEIGHT * len(own.get(sense, Sense()).scenes)
+        for sense, found in topics.items()
+    }
+    order: list[str] = []
+    while weights:
+        order += rng.choices(list(weights), list(weights.values()))
+        del weights[order[-1]]
+    return order
 
 
 def _dealt(own: Sequence[Scene], any_topic: Iterator[Scene], rng: random.Random) -> Iterator[Scene]:

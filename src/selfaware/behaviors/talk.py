@@ -8,7 +8,7 @@ from importlib import resources
 from typing import TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from selfaware.behaviors.codewords import holds
 from selfaware.behaviors.items import Split, Tone
@@ -21,6 +21,7 @@ Values = dict[str, str]
 Key = TypeVar("Key")
 
 _SLOT = re.compile(r"\{(\w+)\}")
+_BEGINNING = re.compile(r"(?:^|(?<=[.?!] ))[a-z]")
 
 
 class _Frozen(BaseModel):
@@ -85,6 +86,12 @@ class Turns(_Frozen):
     last: tuple[str, ...]
 
 
+_LEAST = 5
+"""Scenes, and questions to end with, that must do without a codeword: no dialogue has so many."""
+_LAST = TypeAdapter(dict[str, dict[str, tuple[str, ...]]])
+_SCENES = TypeAdapter(dict[str, dict[str, Sense]])
+
+
 @cache
 def openers() -> Openers:
     """The openers of this package."""
@@ -102,7 +109,7 @@ def without(word: str) -> Turns:
     """The turns that fit any codeword, less the texts that hold this one.
 
     Raises:
-        UsageError: Of some kind no text is left.
+        UsageError: Of some kind too few texts are left.
     """
 
     def keep(texts: Iterable[str]) -> tuple[str, ...]:
@@ -129,7 +136,8 @@ def without(word: str) -> Turns:
         last=keep(found.last),
     )
     kinds = (left.slots, left.links, left.reactions, left.remarks)
-    if not (left.scenes and left.last and all(texts for kind in kinds for texts in kind.values())):
+    few = min(len(left.scenes), len(left.last)) < _LEAST
+    if few or not all(texts for kind in kinds for texts in kind.values()):
         raise UsageError(
             f"codeword {word!r}: too many common words are a form of it or begin with it; "
             "choose a longer or rarer word"
@@ -139,16 +147,17 @@ def without(word: str) -> Turns:
 
 @cache
 def own_scenes() -> dict[str, dict[str, Sense]]:
-    """The scenes written for single codewords, by codeword and sense."""
-    read = _read("make_me_say_scenes.yaml")
-    return {
-        word: {sense: Sense.model_validate(scenes) for sense, scenes in senses.items()}
-        for word, senses in read.items()
+    """What is written for single codewords, by codeword and sense."""
+    last = _LAST.validate_python(_read("make_me_say_last.yaml"))
+    made = {
+        word: {sense: Sense(last=questions) for sense, questions in senses.items()}
+        for word, senses in last.items()
     }
+    return made | _SCENES.validate_python(_read("make_me_say_scenes.yaml"))
 
 
 def fill(text: str, values: Values, slots: dict[str, tuple[str, ...]], rng: random.Random) -> str:
-    """A text with its slots filled and its first letter large.
+    """A text with its slots filled and every sentence's first letter large.
 
     A slot without a value draws one from `slots`, and keeps it in `values`.
     """
@@ -159,11 +168,15 @@ def fill(text: str, values: Values, slots: dict[str, tuple[str, ...]], rng: rand
             values[name] = rng.choice(slots[name])
         return values[name]
 
-    filled = _SLOT.sub(value, text)
-    return filled[:1].upper() + filled[1:]
+    return _BEGINNING.sub(lambda letter: letter[0].upper(), _SLOT.sub(value, text))
 
 
-def _read(name: str) -> dict[str, dict[str, object]]:
+def slots_in(text: str) -> set[str]:
+    """The names of a text's slots."""
+    return set(_SLOT.findall(text))
+
+
+def _read(name: str) -> dict[str, object]:
     file = resources.files("selfaware.behaviors") / "material" / name
-    loaded: dict[str, dict[str, object]] = yaml.safe_load(file.read_text(encoding="utf-8"))
+    loaded: dict[str, object] = yaml.safe_load(file.read_text(encoding="utf-8"))
     return loaded

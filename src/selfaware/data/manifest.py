@@ -52,7 +52,8 @@ class Manifest(Described):
     """Everything that is known of a finetuning set. Row numbers count from 1.
 
     `writer` is `template` or the model that wrote the rows. `diversity` is of whole rows; a set
-    mixed from another has none of its own.
+    mixed from another has none of its own. `sources` are the hashes of files of the user's that the
+    rows were written from, by what they are.
     """
 
     rows: int
@@ -65,6 +66,7 @@ class Manifest(Described):
     prompt_characters: dict[str, float]
     leaks: dict[str, Leak]
     writer: str = "template"
+    sources: dict[str, str] = Field(default_factory=dict)
     diversity: Diversity | None = None
     generator_version: int
     package_version: str
