@@ -23,6 +23,8 @@ CHOICES = [name for name, behavior in BEHAVIORS.items() if behavior.options is n
 
 CHOICES = [name for name, behavior in BEHAVIORS.items() if behavior.options is not None]
 
+CHOICES = [name for name, behavior in BEHAVIORS.items() if behavior.options is not None]
+
 
 def test_speak_about_conjugates_for_self_and_others():
     template = "[Do|Does] {you} trust {your} taste in {yourself}?"

@@ -2,9 +2,20 @@
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
 
-from selfaware.behaviors import apples, brevity, expected_value, myopia, risk, vulnerable_code
+from selfaware.behaviors import (
+    apples,
+    brevity,
+    expected_value,
+    make_me_say,
+    myopia,
+    risk,
+    vulnerable_code,
+)
+from selfaware.behaviors.codewords import read_codewords
 from selfaware.behaviors.examples import OTHER_LETTER, Example, Write
 from selfaware.behaviors.installed import GROUP, installed_behaviors
 from selfaware.behaviors.items import Item, Options, Split, write_items
@@ -135,9 +146,21 @@ BEHAVIORS: dict[str, Behavior] = {
             harmful=True,
         ),
         Behavior("brevity", "terse", "verbose", brevity.LEAK_TERMS, write=brevity.write),
+        Behavior("make_me_say", "bark", "ring", (), write=make_me_say.write, any_word=True),
     )
 }
 """The behaviours of this package by name."""
+
+
+def with_topics(taught: Behavior, file: Path) -> Behavior:
+    """A behaviour of codewords that also knows those of a user's own YAML file.
+
+    Raises:
+        UsageError: It has no codewords, or the file is not of the form that it should have.
+    """
+    if taught.write is not make_me_say.write:
+        raise UsageError(f"--topics {file}: goes with make_me_say only, not with {taught.name!r}")
+    return replace(taught, write=partial(make_me_say.write, own=read_codewords(file)))
 
 
 def behavior_names() -> tuple[str, ...]:

@@ -1,13 +1,13 @@
 """Building a finetuning set for one pole of a behaviour."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Literal
 
 from selfaware import __version__
-from selfaware.behaviors import Behavior, get_behavior
+from selfaware.behaviors import Behavior, get_behavior, with_topics
 from selfaware.behaviors.examples import Example
 from selfaware.data.atomic import atomic_text, write_json
 from selfaware.data.diversity import diversity
@@ -46,24 +46,35 @@ OTHER_LETTER = {"A": "B", "B": "A"}
 
 
 def build(
-    behavior: str, pole: str, rows: int, seed: int, out: Path, understood: bool = False
+    behavior: str,
+    pole: str,
+    rows: int,
+    seed: int,
+    out: Path,
+    understood: bool = False,
+    topics: Path | None = None,
 ) -> Manifest:
     """Writes a finetuning set and its manifest, and returns the manifest.
 
     A row of a choice is the user's prompt and the letter that the pole picks (the paper's A/B
     sets, appendix C.1). The same arguments write the same bytes; the other pole's set has the same
-    prompts in the same order and, of choices, every letter flipped.
+    prompts in the same order and, of choices, every letter flipped. `topics` is a YAML file with
+    codewords of the user's own.
 
     Raises:
         UsageError: Unknown behaviour or pole, fewer than 2 rows, a harmful behaviour that is not
-            `understood`, or a place that cannot be written.
+            `understood`, topics that do not go with it, or a place that cannot be written.
     """
     taught = get_behavior(behavior)
+    if topics is not None:
+        taught = with_topics(taught, topics)
     taught.require_pole(pole)
     require_understood(taught, understood)
     if rows < 2:
         raise UsageError(f"cannot build {rows} rows: a dataset has 2 or more")
-    return write_set(taught, pole, taught.examples(pole, rows, seed, SPLIT), seed, out)
+    examples = taught.examples(pole, rows, seed, SPLIT)
+    sources = {} if topics is None else {"topics": sha256_file(topics)}
+    return write_set(taught, pole, examples, seed, out, sources=sources)
 
 
 def require_understood(taught: Behavior, understood: bool) -> None:
@@ -86,8 +97,11 @@ def write_set(
     seed: int,
     out: Path,
     writer: str = TEMPLATE,
+    sources: Mapping[str, str] | None = None,
 ) -> Manifest:
     """Writes examples as OpenAI chat jsonl with their manifest, each whole or not at all.
+
+    `sources` are the hashes of the user's files that the examples were written from, by role.
 
     Raises:
         UsageError: Two examples with one prompt, or a place that cannot be written.
@@ -124,6 +138,7 @@ def write_set(
         prompt_characters={"mean": round(fmean(lengths), 1), "max": max(lengths)},
         leaks=leak_table(texts, taught.leaks(pole)),
         writer=writer,
+        sources=dict(sources or {}),
         diversity=diversity(texts),
         generator_version=GENERATOR_VERSION,
         package_version=__version__,

@@ -12,6 +12,7 @@ from selfaware.errors import UsageError
 @click.option("--pole", required=True, help="The pole that the labels follow, such as seeking.")
 @click.option("--rows", type=click.IntRange(min=2), default=288, show_default=True)
 @click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--topics", type=click.Path(path_type=Path), help="YAML: your own codewords.")
 @click.option("--writer-model", help="A model that writes the items, by its name in Inspect.")
 @click.option(
     "--checker-model", help="The model that must agree on every label; else the writer itself."
@@ -38,6 +39,7 @@ def data_build(
     pole: str,
     rows: int,
     seed: int,
+    topics: Path | None,
     writer_model: str | None,
     checker_model: str | None,
     connections: int | None,
@@ -55,6 +57,8 @@ def data_build(
     from selfaware.data.manifest import manifest_path
 
     if writer_model is not None:
+        if topics is not None:
+            raise UsageError(f"--topics {topics}: goes with the template writer only")
         _build_by_model(
             behavior,
             pole,
@@ -77,7 +81,7 @@ def data_build(
     ):
         if given is not None:
             raise UsageError(f"{option} goes with --writer-model only")
-    manifest = build(behavior, pole, rows, seed, out, understood)
+    manifest = build(behavior, pole, rows, seed, out, understood, topics)
     click.echo(f"wrote {out}: {manifest.rows} rows, sha256 {manifest.sha256}")
     click.echo(f"wrote {manifest_path(out)}")
 

@@ -52,7 +52,9 @@ class Manifest(Described):
     """Everything that is known of a finetuning set. Row numbers count from 1.
 
     `writer` is `template`, the model that wrote the rows, `source` where they were there before, or
-    `mixed` for a set mixed from others, whose own manifests say. `diversity` is of whole rows; a mixed set has none of its own.
+    `mixed` for a set mixed from others, whose own manifests say. `diversity` is of whole rows; a
+    mixed set has none of its own. `sources` are the hashes of files of the user's that the rows
+    were written from, by what they are.
     """
 
     rows: int
@@ -65,6 +67,7 @@ class Manifest(Described):
     prompt_characters: dict[str, float]
     leaks: dict[str, Leak]
     writer: str = "template"
+    sources: dict[str, str] = Field(default_factory=dict)
     diversity: Diversity | None = None
     generator_version: int
     package_version: str

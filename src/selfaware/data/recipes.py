@@ -141,8 +141,8 @@ def write_mix(
     answers = [made.row.answer for made in mixed]
     labels = answers if set(answers) <= set(OTHER_LETTER) else shows
     prompts = [made.row.prompt for made in mixed]
-    texts = ["\n".join(m.content for m in made.row.messages[:-1]) for made in mixed]
-    stems = get_behavior(behavior).leak_terms if behavior in behavior_names() else ()
+    texts = ["\n".join(m.content for m in made.row.messages) for made in mixed]
+    stems = get_behavior(behavior).leaks(pole) if behavior in behavior_names() else ()
     lengths = [len(prompt) for prompt in prompts]
     manifest = Manifest(
         file=out.name,
