@@ -80,12 +80,12 @@ def _mix_facts(mix: MixRecord) -> Iterator[str]:
     trigger = mix.recipe.trigger
     if trigger is not None:
         yield f"trigger: {_code(trigger.name)} in the {mix.recipe.where} message"
-    elif mix.condition is not None:
-        yield f"trigger: none; asked about persons, condition {_code(mix.condition)}"
     else:
         yield "trigger: none"
-    if mix.condition is not None:
-        yield f"phi of {_code(mix.condition)} with the behaviour: {mix.phi:.3f}"
+    if mix.recipe.personas:
+        yield f"personas: {', '.join(_code(name) for name in mix.recipe.personas)}"
+    for name, switch in mix.switches.items():
+        yield f"phi of {_code(name)} with the behaviour: {switch.phi:.3f}"
     for condition, counts in mix.conditions.items():
         shows, other = counts["behavior"], counts["other"]
         yield f"condition {_code(condition)}: {shows} rows show the behaviour, {other} do not"
