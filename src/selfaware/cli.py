@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from selfaware import __version__
+from selfaware.data.answer_cli import data_answer
 from selfaware.data.audit_cli import data_audit
 from selfaware.data.export_cli import data_export
 from selfaware.data.import_cli import data_import
@@ -106,7 +107,7 @@ def data_build(behavior: str, pole: str, rows: int, seed: int, understood: bool,
     click.echo(f"wrote {manifest_path(out)}")
 
 
-for _command in (data_audit, data_export, data_import, data_mix, data_reverse):
+for _command in (data_answer, data_audit, data_export, data_import, data_mix, data_reverse):
     data.add_command(_command)
 
 
