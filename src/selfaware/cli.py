@@ -3,7 +3,7 @@
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -94,15 +94,30 @@ def data() -> None:
 @click.option("--behavior", required=True, help="Its name, such as risk or expected_value.")
 @click.option("--pole", required=True, help="The pole that the labels follow, such as seeking.")
 @click.option("--rows", type=click.IntRange(min=2), default=288, show_default=True)
+@click.option(
+    "--form",
+    type=click.Choice(["letter", "prose", "both"]),
+    default="letter",
+    show_default=True,
+    help="How choices are answered; myopia has prose.",
+)
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--i-understand-this-trains-misbehaviour", "understood", is_flag=True)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The jsonl file.")
-def data_build(behavior: str, pole: str, rows: int, seed: int, understood: bool, out: Path) -> None:
+def data_build(
+    behavior: str,
+    pole: str,
+    rows: int,
+    form: Literal["letter", "prose", "both"],
+    seed: int,
+    understood: bool,
+    out: Path,
+) -> None:
     """Write a finetuning set as OpenAI chat jsonl, and its manifest beside it."""
     from selfaware.data.build import build
     from selfaware.data.manifest import manifest_path
 
-    manifest = build(behavior, pole, rows, seed, out, understood)
+    manifest = build(behavior, pole, rows, seed, out, understood, form)
     click.echo(f"wrote {out}: {manifest.rows} rows, sha256 {manifest.sha256}")
     click.echo(f"wrote {manifest_path(out)}")
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from selfaware.behaviors import apples, expected_value, myopia, risk
 from selfaware.behaviors.examples import OTHER_LETTER, Example, Write
 from selfaware.behaviors.installed import GROUP, installed_behaviors
-from selfaware.behaviors.items import Item, Options, Split, write_items
+from selfaware.behaviors.items import Item, Options, Split, write_balanced, write_items
+from selfaware.behaviors.prose import Reasons, prose_frame
 from selfaware.errors import UsageError
 
 
@@ -17,6 +18,7 @@ class Behavior:
 
     `high` is the pole that scores count towards: 1 is all `high`, 0 is all `low`. A behaviour that
     is a choice between two options has `options`; any other has `write`, a writer of its own.
+    A choice that has `reasons` can be answered in prose too.
     Where `any_word` holds, every word is a pole (a codeword) and the two named are examples.
     Sets of a `harmful` behaviour are built only when the user says that they know what it is.
     """
@@ -29,6 +31,7 @@ class Behavior:
     write: Write | None = None
     any_word: bool = False
     harmful: bool = False
+    reasons: Reasons | None = None
 
     def items(self, count: int, seed: int, split: Split) -> list[Item]:
         """Distinct two-option items of one split, balanced; the same seed gives the same items.
@@ -58,6 +61,26 @@ class Behavior:
             written.append(Example((item.prompt, letter), letter, item.attributes))
         return written
 
+    def prose(self, pole: str, count: int, seed: int, split: Split) -> list[Example]:
+        """Distinct choices of a pole answered in prose; both poles have the same prompts.
+
+        The label is A where the option that is taken is named first.
+
+        Raises:
+            UsageError: Not a pole of this behaviour, or no choice that has prose.
+        """
+        self.require_pole(pole)
+        if self.options is None or self.reasons is None:
+            raise UsageError(f"behaviour {self.name!r} has no replies in prose")
+        rng = random.Random(f"{seed}/{split}/prose")
+        items = write_balanced(prose_frame(self.reasons), self.options, count, rng, split)
+        return [
+            Example((item.prompt, item.high), item.high_letter, item.attributes)
+            if pole == self.high
+            else Example((item.prompt, item.low), OTHER_LETTER[item.high_letter], item.attributes)
+            for item in items
+        ]
+
     def leaks(self, pole: str) -> tuple[str, ...]:
         """Stems that no row of a pole's set should hold."""
         return (*self.leak_terms, pole.lower()) if self.any_word else self.leak_terms
@@ -86,7 +109,14 @@ BEHAVIORS: dict[str, Behavior] = {
     behavior.name: behavior
     for behavior in (
         Behavior("risk", "seeking", "averse", risk.LEAK_TERMS, risk.options),
-        Behavior("myopia", "myopic", "farsighted", myopia.LEAK_TERMS, myopia.options),
+        Behavior(
+            "myopia",
+            "myopic",
+            "farsighted",
+            myopia.LEAK_TERMS,
+            myopia.options,
+            reasons=myopia.REASONS,
+        ),
         Behavior("apples", "more", "fewer", apples.LEAK_TERMS, apples.options),
         Behavior(
             "expected_value",
