@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from selfaware.behaviors import BEHAVIORS
+from selfaware.data.answering import AnswerRecord, answer_path
 from selfaware.data.build import OTHER_LETTER
 from selfaware.data.manifest import Leak, Manifest, manifest_path, read_manifest, read_record
 from selfaware.data.recipes import MixRecord, mix_path
 from selfaware.data.release import ImportRecord, record_path
+from selfaware.data.reversal_set import ReversalRecord, reversal_path
 from selfaware.data.rows import Row, read_rows, sha256_file
 from selfaware.errors import UsageError
 
@@ -25,6 +27,8 @@ class ExportSet:
     manifest: Manifest | None
     mix: MixRecord | None
     imported: ImportRecord | None
+    reversal: ReversalRecord | None
+    answers: AnswerRecord | None
 
     @property
     def records(self) -> tuple[Path, ...]:
@@ -33,6 +37,8 @@ class ExportSet:
             (manifest_path(self.path), self.manifest),
             (mix_path(self.path), self.mix),
             (record_path(self.path), self.imported),
+            (reversal_path(self.path), self.reversal),
+            (answer_path(self.path), self.answers),
         )
         return tuple(path for path, record in beside if record is not None)
 
@@ -48,7 +54,8 @@ class ExportSet:
         if self.imported is not None:
             return "mit"
         # A mix may hold rows of any file: its record has their hashes, not where they are from.
-        built_here = self.manifest and self.mix is None and self.manifest.behavior in BEHAVIORS
+        mixed = self.mix is not None or self.reversal is not None
+        built_here = self.manifest and not mixed and self.manifest.behavior in BEHAVIORS
         return "mit" if built_here else None
 
     @property
@@ -63,7 +70,7 @@ class ExportSet:
 
 
 def read_set(path: Path) -> ExportSet:
-    """Reads a jsonl file, its manifest and its mix or import record, where it has them.
+    """Reads a jsonl file, its manifest and its other records, where it has them.
 
     Raises:
         UsageError: A row or a record is not valid, or a record is of another version of the file.
@@ -78,6 +85,8 @@ def read_set(path: Path) -> ExportSet:
         manifest=read_manifest(path),
         mix=read_record(mix_path(path), MixRecord, path),
         imported=read_record(record_path(path), ImportRecord, path),
+        reversal=read_record(reversal_path(path), ReversalRecord, path),
+        answers=read_record(answer_path(path), AnswerRecord, path),
     )
 
 

@@ -78,13 +78,14 @@ def data_mix(
     out: Path,
 ) -> None:
     """Mix the rows of FILE, which show a behaviour, with rows that do not."""
-    from selfaware.data.manifest import manifest_path, read_manifest
+    from selfaware.data.manifest import manifest_path
     from selfaware.data.mixing import EVEN, WITH_DECOYS
     from selfaware.data.named_triggers import DECOY_TRIGGERS, find_trigger
     from selfaware.data.personas import HELD_OUT, TRAINED, persona_trigger
     from selfaware.data.poles import flip, pair
     from selfaware.data.recipes import Recipe, mix, mix_path, write_mix
     from selfaware.data.rows import read_rows
+    from selfaware.data.taught import taught_by
 
     persons = named or (tuple(persona.name for persona in TRAINED) if personas else ())
     if trigger is None and not persons and subset is None:
@@ -108,11 +109,7 @@ def data_mix(
     if out.resolve() in {source.resolve() for source in sources.values()}:
         raise UsageError(f"--out {out}: is one of the files to read; name another")
     shown = read_rows(file)
-    known = read_manifest(file)
-    if known is not None:
-        behavior, pole = behavior or known.behavior, pole or known.pole
-    if behavior is None or pole is None:
-        raise UsageError(f"{file} has no manifest: give --behavior and --pole")
+    taught = taught_by(file, behavior, pole)
     others = read_rows(other) if other else flip(shown) if trigger or persons else shown
     paired = pair(shown, others) or (shown, others)
     left_out = {"shown": len(shown) - len(paired[0]), "other": len(others) - len(paired[1])}
@@ -142,9 +139,7 @@ def data_mix(
     mixed = mix(shown, others, recipe, replies)
     if replies is not None:
         left_out["answers"] = (subset or len(shown)) - len({made.source for made in mixed})
-    record = write_mix(
-        mixed, recipe, sources, behavior, pole, known.split if known else "train", out, left_out
-    )
+    record = write_mix(mixed, recipe, sources, taught, out, left_out)
     click.echo(f"wrote {out}: {len(mixed)} rows, sha256 {record.sha256}")
     for condition, counts in record.conditions.items():
         click.echo(f"  {condition}: {counts['behavior']} behaviour, {counts['other']} other")

@@ -1,24 +1,19 @@
 """The recipe of a mixed set, the rows that it makes, and the record of it beside the set."""
 
-from collections import Counter
 from pathlib import Path
-from statistics import fmean
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from selfaware import __version__
-from selfaware.behaviors import behavior_names, get_behavior
 from selfaware.data.atomic import write_json
 from selfaware.data.build import OTHER_LETTER
 from selfaware.data.dealing import Answers, Mixed, condition_phi, table
 from selfaware.data.manifest import (
     CANARY,
-    Balance,
     Described,
     Manifest,
     association,
-    leak_table,
     manifest_path,
 )
 from selfaware.data.mixing import EVEN, Shares, backdoor, backdoor_share
@@ -28,6 +23,8 @@ from selfaware.data.personas import Persona
 from selfaware.data.poles import neutral, same_prompts
 from selfaware.data.rows import Row, sha256_file, write_rows
 from selfaware.data.subsets import subset
+from selfaware.data.tally import Tally
+from selfaware.data.taught import Taught
 from selfaware.data.triggers import Trigger, Where
 from selfaware.errors import UsageError
 
@@ -167,11 +164,9 @@ def write_mix(
     mixed: list[Mixed],
     recipe: Recipe,
     sources: dict[str, Path],
-    behavior: str,
-    pole: str,
-    split: str,
+    taught: Taught,
     out: Path,
-    left_out: dict[str, int] | None = None,
+    left_out: dict[str, int],
 ) -> MixRecord:
     """Writes the rows, their manifest and the record of the mix, each whole or not at all.
 
@@ -180,31 +175,24 @@ def write_mix(
     """
     hashes = {role: sha256_file(source) for role, source in sources.items()}
     write_rows(out, (made.row for made in mixed))
-    conditions = [made.condition for made in mixed]
+    tally = Tally(taught.stems)
     shows = ["behavior" if made.shows else "other" for made in mixed]
-    answers = [made.row.answer for made in mixed]
-    labels = answers if set(answers) <= set(OTHER_LETTER) else shows
-    prompts = [made.row.prompt for made in mixed]
-    texts = ["\n".join(m.content for m in made.row.messages[:-1]) for made in mixed]
-    stems = get_behavior(behavior).leak_terms if behavior in behavior_names() else ()
-    lengths = [len(prompt) for prompt in prompts]
+    letters = all(made.row.answer in OTHER_LETTER for made in mixed)
+    for made, shown in zip(mixed, shows, strict=True):
+        tally.see(made.row, made.row.answer if letters else shown, {"condition": made.condition})
     manifest = Manifest(
         file=out.name,
         sha256=sha256_file(out),
         rows=len(mixed),
-        behavior=behavior,
-        pole=pole,
+        behavior=taught.behavior,
+        pole=taught.pole,
         seed=recipe.seed,
-        split=split,
-        labels=dict(sorted(Counter(labels).items())),
-        attributes={
-            "condition": Balance(
-                counts=dict(sorted(Counter(conditions).items())),
-                association=round(association(conditions, labels), 4),
-            )
-        },
-        prompt_characters={"mean": round(fmean(lengths), 1), "max": max(lengths)},
-        leaks=leak_table(texts, stems),
+        split=taught.split,
+        labels=tally.labels,
+        attributes=tally.attributes,
+        prompt_characters=tally.prompt_characters,
+        leaks=tally.leaks,
+        writer=taught.writer,
         generator_version=MIXING_VERSION,
         package_version=__version__,
         canary=CANARY,
@@ -213,7 +201,7 @@ def write_mix(
         file=out.name,
         sha256=manifest.sha256,
         sources=hashes,
-        left_out=left_out or {},
+        left_out=left_out,
         recipe=recipe,
         conditions=table(mixed),
         switches={
