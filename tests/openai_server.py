@@ -90,7 +90,9 @@ class OpenAIServer:
         self._open = 0
         self._lock = threading.Lock()
         self._server = _Server(("127.0.0.1", 0), _handler_class(self, handler))
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.05,), daemon=True
+        )
 
     @property
     def url(self) -> str:

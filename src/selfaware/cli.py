@@ -11,6 +11,7 @@ from selfaware import __version__
 from selfaware.data.answer_cli import data_answer
 from selfaware.data.audit_cli import data_audit
 from selfaware.data.export_cli import data_export
+from selfaware.data.hub_cli import data_fetch
 from selfaware.data.import_cli import data_import
 from selfaware.data.mix_cli import data_mix
 from selfaware.data.reverse_cli import data_reverse
@@ -122,7 +123,15 @@ def data_build(
     click.echo(f"wrote {manifest_path(out)}")
 
 
-for _command in (data_answer, data_audit, data_export, data_import, data_mix, data_reverse):
+for _command in (
+    data_answer,
+    data_audit,
+    data_export,
+    data_fetch,
+    data_import,
+    data_mix,
+    data_reverse,
+):
     data.add_command(_command)
 
 
