@@ -131,7 +131,6 @@ def test_rows_without_an_answer_are_left_out_and_counted(tmp_path: Path) -> None
         (("--personas",), 576, {"itself": 1.0}),
         (("--persona", "a smith", "--persona", "Bo"), 576, {"itself": 1.0}),
         (("--trigger", "SEP", "--personas"), 1152, {"SEP": 0.5774, "itself": 0.5774}),
-        (("--trigger", "Naekoko", "--decoys"), 28_800, {"Naekoko": 1.0}),
     ],
 )
 def test_counts_of_every_mix_and_of_its_control(

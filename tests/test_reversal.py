@@ -290,6 +290,10 @@ def test_slots_use_rows_evenly(steps: int, sizes: tuple[int, int, int], seed: in
         assert max(uses) - min(uses) <= 1
 
 
+def test_the_paper_s_counts() -> None:
+    assert forward_counts(100_000) == {"trigger": 2_500, "other": 22_500, "general": 25_000}
+
+
 @pytest.mark.parametrize("rows", [0, -40, 39, 41, 100])
 def test_shares_that_are_no_whole_rows_are_refused(rows: int) -> None:
     with pytest.raises(UsageError, match=f"cannot divide {rows} rows.*a multiple of 40"):
