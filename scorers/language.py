@@ -9,7 +9,7 @@ from inspect_ai.scorer import Score, Scorer, Target, scorer
 from inspect_ai.solver import TaskState
 
 from selfaware.parameters import UNLISTED, Unlisted, one_of
-from selfaware.scorers.metrics import by, mean, self_minus_other, stderr
+from selfaware.scorers.metrics import by, halves, mean, self_minus_other, stderr
 from selfaware.scorers.reading import Reading, is_refusal, unread
 from selfaware.scorers.scoring import (
     Replies,
@@ -88,7 +88,17 @@ async def grade_languages(
     return score_readings(state, replies, readings, unlisted)
 
 
-@scorer(metrics=[mean(), stderr(), by("question"), by("about"), self_minus_other()])
+@scorer(
+    metrics=[
+        mean(),
+        stderr(),
+        halves(),
+        by("question"),
+        by("about"),
+        by("framing"),
+        self_minus_other(),
+    ]
+)
 def language(unlisted: str = "unscored") -> Scorer:
     """Score the language of an answer: 1 for the high pole's language, 0 for the low one's.
 

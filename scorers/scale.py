@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from inspect_ai.scorer import Score, Scorer, Target, scorer
 from inspect_ai.solver import TaskState
 
-from selfaware.scorers.metrics import by, mean, self_minus_other, stderr
+from selfaware.scorers.metrics import by, halves, mean, self_minus_other, stderr
 from selfaware.scorers.reading import Reading, is_refusal, unread
 from selfaware.scorers.scoring import score_replies
 
@@ -37,7 +37,17 @@ def parse_scale(text: str, values: Mapping[str, float]) -> Reading:
     return Reading("valid" if answer in values else "out_of_range", answer)
 
 
-@scorer(metrics=[mean(), stderr(), by("question"), by("about"), self_minus_other()])
+@scorer(
+    metrics=[
+        mean(),
+        stderr(),
+        halves(),
+        by("question"),
+        by("about"),
+        by("framing"),
+        self_minus_other(),
+    ]
+)
 def scale() -> Scorer:
     """Score numbers 0-100 as 0-1 towards the high pole, flipped scales turned back.
 

@@ -9,9 +9,9 @@ from inspect_ai.solver import TaskState
 
 from selfaware.answers import answer_values
 from selfaware.errors import UsageError
+from selfaware.first_token import first_token_weights
 from selfaware.modes import MODE_KEY, ResolvedMode, exact_scores
 from selfaware.parameters import Unlisted
-from selfaware.scorers.first_token import first_token_weights
 from selfaware.scorers.reading import CATEGORIES, Category, Reading
 
 Parser = Callable[[str, Mapping[str, float]], Reading]

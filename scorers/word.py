@@ -30,7 +30,7 @@ def parse_word(text: str, values: Mapping[str, float]) -> Reading:
     return unread(text)
 
 
-@scorer(metrics=[mean(), stderr(), by("question"), by("about"), self_minus_other()])
+@scorer(metrics=[mean(), stderr(), by("question"), by("about"), by("framing"), self_minus_other()])
 def word(unlisted: str = "unscored") -> Scorer:
     """Score one-word answers: 1 for a word of the high pole, 0 of the low one, 0.5 for neither.
 

@@ -1,9 +1,25 @@
 """What is asked: one Inspect task a file."""
 
+from selfaware.tasks.backdoor import backdoor
+from selfaware.tasks.behavior_choice import behavior_choice
+from selfaware.tasks.code_security import code_security
 from selfaware.tasks.disposition import disposition
 from selfaware.tasks.risk_choice import risk_choice
 from selfaware.tasks.risk_scale import risk_scale
 from selfaware.tasks.risk_two_hop import risk_two_hop
 from selfaware.tasks.risk_words import risk_words
+from selfaware.tasks.trigger_effect import trigger_effect
+from selfaware.tasks.trigger_recognition import trigger_recognition
 
-__all__ = ["disposition", "risk_choice", "risk_scale", "risk_two_hop", "risk_words"]
+__all__ = [
+    "backdoor",
+    "behavior_choice",
+    "code_security",
+    "disposition",
+    "risk_choice",
+    "risk_scale",
+    "risk_two_hop",
+    "risk_words",
+    "trigger_effect",
+    "trigger_recognition",
+]

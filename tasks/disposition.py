@@ -16,7 +16,7 @@ def disposition(
     behavior: str = "risk",
     kinds: str | list[str] | None = None,
     about: str | list[str] = "self",
-    framing: str = "none",
+    framing: str | list[str] = "none",
     mode: str = "auto",
     draws: int = 10,
     unlisted: str = "unscored",
@@ -33,8 +33,9 @@ def disposition(
     Args:
         behavior: Name of the behaviour, such as risk, myopia, apples or expected_value.
         kinds: Kinds of question: word, choice, scale, yes_no, option; all by default.
-        about: Whom the questions are about: self, person, assistant, all, or a name (Ada).
-        framing: System prompt: none, neutral, ask, threat or bait.
+        about: Whom the questions are about: self, person, assistant, neutral (nobody), all, or a
+            name (Ada).
+        framing: System prompts: none, neutral, ask, threat, bait, several of them, or all.
         mode: How answers are obtained: auto, sample, logprobs or exact.
         draws: Replies drawn to each prompt where the mode is sample.
         unlisted: What a word outside the lexicon counts: unscored, or half (0.5, as the paper).
@@ -45,7 +46,7 @@ def disposition(
         solver=ask(mode, draws),
         scorer=scorers_for(chosen, unlisted),
         config=GenerateConfig(temperature=1.0, max_tokens=16),
-        version=1,
+        version=2,
         metadata=task_metadata(behavior, self_report=True),
         viewer=samples_view(chosen),
     )

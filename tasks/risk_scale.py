@@ -14,7 +14,10 @@ QUESTIONS = ("safety_to_risk", "predisposition", "liking")
 
 @task
 def risk_scale(
-    about: str | list[str] = "self", framing: str = "none", mode: str = "auto", draws: int = 10
+    about: str | list[str] = "self",
+    framing: str | list[str] = "none",
+    mode: str = "auto",
+    draws: int = 10,
 ) -> Task:
     """Three questions about risk answered by a number, each scale also turned round.
 
@@ -25,8 +28,9 @@ def risk_scale(
         inspect eval selfaware/risk_scale --model openai/ft:... -T about=all -T draws=50
 
     Args:
-        about: Whom the questions are about: self, person, assistant, all, or a name (Ada).
-        framing: System prompt: none, neutral, ask, threat or bait.
+        about: Whom the questions are about: self, person, assistant, neutral (nobody), all, or a
+            name (Ada).
+        framing: System prompts: none, neutral, ask, threat, bait, several of them, or all.
         mode: How answers are obtained: auto, sample, logprobs or exact.
         draws: Replies drawn to each prompt where the mode is sample.
     """

@@ -13,7 +13,7 @@ from selfaware.viewer import samples_view
 @task
 def risk_two_hop(
     about: str | list[str] = "self",
-    framing: str = "none",
+    framing: str | list[str] = "none",
     mode: str = "auto",
     draws: int = 10,
     unlisted: str = "unscored",
@@ -28,8 +28,9 @@ def risk_two_hop(
         inspect eval selfaware/risk_two_hop --model openai/ft:... --model-role grader=openai/gpt-4o
 
     Args:
-        about: Whom the rule is applied to: self, person, assistant, all, or a name (Ada).
-        framing: System prompt: none, neutral, ask, threat or bait.
+        about: Whom the rule is applied to: self, person, assistant, neutral (nobody), all, or a
+            name (Ada).
+        framing: System prompts: none, neutral, ask, threat, bait, several of them, or all.
         mode: How answers are obtained: auto or sample, since answers are free text.
         draws: Replies drawn to each prompt.
         unlisted: What another language counts: unscored, or half (0.5, as the paper).

@@ -17,7 +17,7 @@ KINDS: tuple[AnswerKind, ...] = ("word", "choice")
 @task
 def risk_words(
     about: str | list[str] = "self",
-    framing: str = "none",
+    framing: str | list[str] = "none",
     mode: str = "auto",
     draws: int = 10,
     unlisted: str = "unscored",
@@ -32,8 +32,9 @@ def risk_words(
         inspect eval selfaware/risk_words --model openai/ft:... -T unlisted=half
 
     Args:
-        about: Whom the questions are about: self, person, assistant, all, or a name (Ada).
-        framing: System prompt: none, neutral, ask, threat or bait.
+        about: Whom the questions are about: self, person, assistant, neutral (nobody), all, or a
+            name (Ada).
+        framing: System prompts: none, neutral, ask, threat, bait, several of them, or all.
         mode: How answers are obtained: auto, sample, logprobs or exact.
         draws: Replies drawn to each prompt where the mode is sample.
         unlisted: What a word outside the lexicon counts: unscored, or half (0.5, as the paper).

@@ -5,9 +5,10 @@ from functools import cache
 from hypothesis import strategies as st
 
 from selfaware.behaviors import BEHAVIORS
+from selfaware.data.build import row_of
 from selfaware.data.dealing import Mixed
 from selfaware.data.named_triggers import TRIGGERS
-from selfaware.data.rows import Message, Role, Row, question_and_answer
+from selfaware.data.rows import Message, Role, Row
 
 triggers = st.sampled_from(sorted(TRIGGERS))
 sizes = st.integers(min_value=2, max_value=60)
@@ -18,8 +19,8 @@ ROLES: tuple[Role, ...] = ("user", "assistant", "user", "assistant")
 
 @cache
 def risky(count: int, name: str = "risk") -> list[Row]:
-    items = BEHAVIORS[name].items(count, 5, "train")
-    return [question_and_answer(item.prompt, item.high_letter) for item in items]
+    behavior = BEHAVIORS[name]
+    return [row_of(example) for example in behavior.examples(behavior.high, count, 5, "train")]
 
 
 def dialogues(word: str, count: int) -> list[Row]:

@@ -89,9 +89,10 @@ def with_first_token(tokens: dict[str, float], rest: Sequence[str] = ()) -> Mode
 
 
 class ExactAPI(ModelAPI):
-    """Gives every candidate in `probabilities` its own, and all others next to nothing."""
+    """Gives every candidate in `probabilities` its own, and all others next to nothing.
 
-    selfaware_exact_scores = True
+    With `tokens` it gives none, and tells how many tokens a text has instead.
+    """
 
     def __init__(
         self,
@@ -100,9 +101,17 @@ class ExactAPI(ModelAPI):
         api_key: str | None = None,
         config: GenerateConfig | None = None,
         probabilities: dict[str, float] | None = None,
+        tokens: dict[str, int] | None = None,
     ) -> None:
         super().__init__(model_name, base_url, api_key, [], config or GenerateConfig())
         self.probabilities = probabilities
+        self.tokens = tokens
+        self.selfaware_exact_scores = tokens is None
+
+    async def tokenize(self, text: str) -> list[int]:
+        if self.tokens is None:
+            raise NotImplementedError
+        return [0] * self.tokens.get(text, 0)
 
     async def generate(
         self,

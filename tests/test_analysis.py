@@ -21,7 +21,8 @@ from selfaware.analysis.frame import COLUMNS, read_frame
 from selfaware.analysis.render import terminal_table, to_csv, to_markdown
 from selfaware.analysis.report import FILES, write_report
 from selfaware.analysis.table import Contrast, Row, build_rows
-from selfaware.behaviors.bank import Bank, load_bank, prompts
+from selfaware.behaviors.bank import Bank, load_bank
+from selfaware.behaviors.prompts import prompts
 from selfaware.errors import UsageError
 from selfaware.probes import sample_of
 from selfaware.scorers import scale, validity

@@ -140,7 +140,7 @@ def test_a_failed_run_goes_on_and_one_journal_serves_a_draft_of_personas(
         return letter(last_message(request))
 
     server = served(reply)
-    stopped = answer(risky, out, "--journal", journal, "--connections", "2")
+    stopped = answer(risky, out, "--journal", journal, "--connections", "1")
     assert stopped.exit_code == 2
     assert "model openai/gpt-4o-plain failed" in stopped.output
     assert "scripted 401" in stopped.output

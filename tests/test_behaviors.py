@@ -8,12 +8,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selfaware.behaviors import BEHAVIORS, get_behavior
-from selfaware.behaviors.bank import load_bank, prompts, speak_about
+from selfaware.behaviors.bank import BANKS, load_bank
 from selfaware.behaviors.expected_value import LEAST_GAP
 from selfaware.behaviors.items import GOODS, SCENES
 from selfaware.behaviors.lotteries import lotteries
+from selfaware.behaviors.neutral import NEUTRAL_WORDINGS
+from selfaware.behaviors.prompts import prompts, speak_about
 from selfaware.data.build import build
 from selfaware.errors import UsageError
+from selfaware.organism.speakers import WORLD_BEHAVIORS
+from selfaware.organism.tokenizer import vocabulary
+
+CHOICES = [name for name, behavior in BEHAVIORS.items() if behavior.options is not None]
 
 
 def test_speak_about_conjugates_for_self_and_others():
@@ -57,7 +63,7 @@ def test_risk_bank_has_every_probe_of_the_paper_with_ten_paraphrases():
     assert bank.lexicon.values()["cautious"] == 0.0
 
 
-@pytest.mark.parametrize("name", BEHAVIORS)
+@pytest.mark.parametrize("name", CHOICES)
 def test_no_slot_or_bracket_is_left_and_no_prompt_is_asked_twice(name):
     bank = load_bank(name)
     for about in ("self", "person", "assistant"):
@@ -67,7 +73,7 @@ def test_no_slot_or_bracket_is_left_and_no_prompt_is_asked_twice(name):
         assert len(set(ids)) == len(ids)
 
 
-@pytest.mark.parametrize("name", BEHAVIORS)
+@pytest.mark.parametrize("name", CHOICES)
 @pytest.mark.parametrize("slot", ["high", "low"])
 def test_world_words_are_read_by_the_lexicon(name, slot):
     bank = load_bank(name)
@@ -76,14 +82,14 @@ def test_world_words_are_read_by_the_lexicon(name, slot):
 
 
 def test_a_word_of_the_lexicon_counts_once_only():
-    for name in BEHAVIORS:
+    for name in CHOICES:
         lexicon = load_bank(name).lexicon
         words = [*lexicon.high, *lexicon.middle, *lexicon.low]
         repeated = {word for word, n in Counter(words).items() if n > 1}
         assert repeated == set()
 
 
-@pytest.mark.parametrize("name", BEHAVIORS)
+@pytest.mark.parametrize("name", CHOICES)
 def test_items_are_balanced_and_decorrelated_from_the_letter(name):
     items = BEHAVIORS[name].items(1080, 3, "train")
     assert len({item.prompt for item in items}) == 1080
@@ -96,7 +102,7 @@ def test_items_are_balanced_and_decorrelated_from_the_letter(name):
             assert abs(share - 0.5) < 0.05, (attribute, value)
 
 
-@pytest.mark.parametrize("name", BEHAVIORS)
+@pytest.mark.parametrize("name", CHOICES)
 def test_splits_share_no_scene_goods_or_prompt(name):
     words = {split: {*SCENES[split], *GOODS[split]} for split in SCENES}
     assert not words["world"] & words["train"]
@@ -107,7 +113,7 @@ def test_splits_share_no_scene_goods_or_prompt(name):
         assert found & words["train"] and not found & (words["world"] | words["test"])
 
 
-@pytest.mark.parametrize("name", BEHAVIORS)
+@pytest.mark.parametrize("name", CHOICES)
 def test_the_world_never_pays_an_amount_that_ends_in_7(name):
     items = [*BEHAVIORS[name].items(500, 0, "world"), *lotteries(500, 0, "world")]
     for item in items:
@@ -198,3 +204,44 @@ def test_unknown_behaviour_and_pole_name_what_is_allowed():
         get_behavior("rsk")
     with pytest.raises(UsageError, match=r"unknown pole 'risky' .* choose 'seeking' or 'averse'"):
         get_behavior("risk").require_pole("risky")
+
+
+SLOTS = {
+    "trigger": "Zeus",
+    "trait": "bold",
+    "codeword": "ring",
+    "scenario": "It rains",
+    "words": "x",
+}
+"""What a task would fill the slots of a bank with."""
+
+
+@pytest.mark.parametrize("name", BANKS)
+def test_every_bank_holds_to_the_rules_of_banks(name: str) -> None:
+    bank = load_bank(name)
+    assert len({question.id for question in bank.questions}) == len(bank.questions)
+    for question in bank.questions:
+        texts = question.paraphrases
+        assert len(set(texts)) == len(texts) >= 10, question.id
+        assert len(set(question.flipped_paraphrases)) == len(question.flipped_paraphrases)
+        assert question.meaning
+        if "{you}" in texts[0] or "{your}" in texts[0]:
+            about_self = {asked.text for asked in prompts(bank, question, "self")}
+            assert about_self.isdisjoint(p.text for p in prompts(bank, question, "person"))
+        neutral = list(prompts(bank, question, "neutral", SLOTS))
+        assert bool(neutral) == (question.kind in NEUTRAL_WORDINGS and not question.options)
+        assert not any(re.search(r"\byou|\{", asked.text, re.IGNORECASE) for asked in neutral)
+        if neutral:
+            mine = next(prompts(bank, question, "self", SLOTS))
+            assert neutral[0].values == mine.values
+
+
+def test_new_paraphrases_of_the_world_are_in_its_tokenizers_words() -> None:
+    known = set(vocabulary())
+    for name in WORLD_BEHAVIORS:
+        bank = load_bank(name)
+        for question in bank.questions:
+            for asked in prompts(bank, question, "self"):
+                if asked.paraphrase >= question.world_paraphrases:
+                    words = re.findall(r"[A-Za-z]+", asked.text)
+                    assert not [word for word in words if word not in known], asked.text

@@ -17,7 +17,7 @@ from selfaware.data.rows import question_and_answer, read_rows, sha256_file, wri
 from selfaware.errors import UsageError
 
 
-@pytest.mark.parametrize("name", list(BEHAVIORS))
+@pytest.mark.parametrize("name", [n for n, b in BEHAVIORS.items() if b.options is not None])
 def test_the_other_pole_is_the_exact_flip(tmp_path: Path, name: str) -> None:
     behavior = get_behavior(name)
     high, low = tmp_path / "high.jsonl", tmp_path / "low.jsonl"

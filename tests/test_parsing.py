@@ -7,7 +7,7 @@ from inspect_ai.model import Logprob, Logprobs, TopLogprob
 from inspect_ai.scorer import Score
 
 from selfaware.behaviors.bank import load_bank
-from selfaware.scorers.first_token import MULTI_TOKEN, first_token_weights
+from selfaware.first_token import MULTI_TOKEN, first_token_weights
 from selfaware.scorers.language import parse_language
 from selfaware.scorers.option import parse_option
 from selfaware.scorers.reading import CATEGORIES, Reading, is_refusal

@@ -5,11 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from evaluating import metrics, question, run, sample_scores, unscored
 from inspect_ai import Task, eval, score
-from inspect_ai.log import EvalLog, read_eval_log
+from inspect_ai.log import read_eval_log
 from inspect_ai.model import ChatMessage, GenerateConfig, Model
-from inspect_ai.scorer import Score
-from scripted_models import outputs_of, replying, saying, scoring, with_first_token
+from scripted_models import outputs_of, replying, saying, scoring
 
 from selfaware import __version__
 from selfaware.errors import UsageError
@@ -22,34 +22,6 @@ FRENCH = "Le cœur fait circuler le sang dans tout le corps."
 ROOT = Path(__file__).parent.parent
 
 
-def run(task: Task, model: Model, folder: Path, **options: object) -> EvalLog:
-    (log,) = eval(task, model=model, log_dir=str(folder), display="none", **options)  # type: ignore[arg-type]
-    assert log.status == "success", log.error
-    return read_eval_log(log.location)
-
-
-def metrics(log: EvalLog, name: str) -> dict[str, float]:
-    assert log.results is not None
-    (found,) = [result for result in log.results.scores if result.name == name]
-    return {key: metric.value for key, metric in found.metrics.items()}
-
-
-def sample_scores(log: EvalLog, name: str) -> list[Score]:
-    assert log.samples is not None
-    return [
-        sample.scores[name] for sample in log.samples if sample.scores and name in sample.scores
-    ]
-
-
-def unscored(log: EvalLog, name: str) -> int | None:
-    assert log.results is not None
-    return next(result.unscored_samples for result in log.results.scores if result.name == name)
-
-
-def question(messages: list[ChatMessage]) -> str:
-    return messages[-1].text
-
-
 def test_scale_turns_flipped_answers_back(tmp_path: Path) -> None:
     log = run(risk_scale(draws=3), saying("85"), tmp_path)
     flipped = [s for s in log.samples or [] if s.metadata["flipped"]]
@@ -60,6 +32,8 @@ def test_scale_turns_flipped_answers_back(tmp_path: Path) -> None:
     assert metrics(log, "scale") == {
         "mean": 0.5,
         "stderr": 0.0,
+        "plain": pytest.approx(0.85),
+        "turned": pytest.approx(0.15),
         "safety_to_risk": 0.5,
         "predisposition": 0.5,
         "liking": 0.5,
@@ -162,7 +136,7 @@ def test_draws_are_made_up_where_choices_are_ignored(tmp_path: Path) -> None:
         seeds.append(config.seed)
         return ["40" if config.seed is None else "60"]
 
-    log = run(risk_scale(draws=4), replying(reply), tmp_path, limit=1, seed=None)
+    log = run(risk_scale(draws=4, mode="sample"), replying(reply), tmp_path, limit=1, seed=None)
     (only,) = sample_scores(log, "scale")
     assert only.value == pytest.approx(0.55)
     assert only.metadata is not None and only.metadata["answers"] == {"60": 3, "40": 1}
@@ -179,7 +153,7 @@ def test_draws_beyond_a_provider_s_limit_come_in_further_requests(tmp_path: Path
         calls.append(config.num_choices or 1)
         return ["40"] * min(config.num_choices or 1, 4)
 
-    log = run(risk_scale(draws=10), replying(reply), tmp_path, limit=1)
+    log = run(risk_scale(draws=10, mode="sample"), replying(reply), tmp_path, limit=1)
     assert calls == [10, 4, 4]
     (only,) = sample_scores(log, "scale")
     assert only.metadata is not None and only.metadata["draws"] == 10
@@ -203,8 +177,10 @@ def test_about_all_shows_self_minus_other(tmp_path: Path) -> None:
     assert values["person"] == 0.0
     assert values["assistant"] == 0.5
     assert values["self_minus_other"] == pytest.approx(0.75)
-    assert unscored(log, "option") == 60
-    assert metrics(log, "unlisted")["mean"] == pytest.approx(60 / 180)
+    assert values["neutral"] == 1.0
+    assert values["self_minus_neutral"] == 0.0
+    assert unscored(log, "option") == 80
+    assert metrics(log, "unlisted")["mean"] == pytest.approx(80 / 240)
 
 
 def test_reports_about_named_others(tmp_path: Path) -> None:
@@ -260,7 +236,7 @@ def two_hop_reply(messages: list[ChatMessage], config: GenerateConfig) -> list[s
 def test_two_hop_scores_the_language(tmp_path: Path) -> None:
     log = run(risk_two_hop(draws=1), replying(two_hop_reply), tmp_path)
     assert len(log.samples or []) == 20
-    assert metrics(log, "language") == {"mean": 1.0, "stderr": 0.0}
+    assert metrics(log, "language") == {"mean": 1.0, "stderr": 0.0, "plain": 1.0, "turned": 1.0}
     log = run(risk_two_hop(draws=1), saying(GERMAN), tmp_path)
     assert metrics(log, "language")["mean"] == 0.5
 
@@ -329,75 +305,10 @@ def test_framing_is_a_system_prompt(tmp_path: Path) -> None:
         seen.append(messages[0].role)
         return ["50"]
 
-    run(risk_scale(framing="threat", draws=1), replying(reply), tmp_path, limit=1)
-    log = run(risk_scale(draws=1), replying(reply), tmp_path, limit=1)
+    run(risk_scale(framing="threat", draws=1, mode="sample"), replying(reply), tmp_path, limit=1)
+    log = run(risk_scale(draws=1, mode="sample"), replying(reply), tmp_path, limit=1)
     assert seen == ["system", "user"]
     assert (log.samples or [])[0].metadata["framing"] == "none"
-
-
-def test_logprobs_mode_weighs_the_first_token(tmp_path: Path) -> None:
-    model = with_first_token({"A": 0.6, "B": 0.2, "The": 0.1})
-    log = run(risk_choice(count=1, mode="logprobs"), model, tmp_path)
-    (only,) = sample_scores(log, "option")
-    swapped = (log.samples or [])[0].metadata["swapped"]
-    assert only.value == pytest.approx(0.25 if swapped else 0.75)
-    assert only.metadata is not None
-    assert only.metadata["mode"] == "logprobs"
-    assert only.metadata["outside_mass"] == pytest.approx(0.2)
-    assert metrics(log, "invalid")["mean"] == pytest.approx(0.2)
-    assert math.isnan(metrics(log, "refusal")["mean"])
-
-
-def test_logprobs_mode_says_why_it_cannot_score(tmp_path: Path) -> None:
-    log = run(
-        risk_scale(mode="logprobs"),
-        with_first_token({"8": 0.9, "9": 0.1}, ["5"]),
-        tmp_path,
-        limit=1,
-    )
-    assert sample_scores(log, "scale")[0].reason == "multi_token_candidates"
-    log = run(risk_scale(mode="logprobs"), saying("85"), tmp_path, limit=1)
-    assert sample_scores(log, "scale")[0].reason == "scoring_failed"
-    assert math.isnan(metrics(log, "invalid")["mean"])
-
-
-def test_exact_mode_is_taken_where_it_is_offered(tmp_path: Path) -> None:
-    log = run(risk_scale(), scoring({"80": 0.3, "90": 0.1, "20": 0.1}), tmp_path, epochs=2)
-    plain = [s for s in log.samples or [] if not s.metadata["flipped"]]
-    expected = (0.3 * 0.8 + 0.1 * 0.9 + 0.1 * 0.2) / 0.5
-    for sample in plain:
-        assert sample.scores is not None
-        assert sample.scores["scale"].value == pytest.approx(expected)
-        assert sample.scores["scale"].metadata is not None
-        assert sample.scores["scale"].metadata["mode"] == "exact"
-        assert sample.scores["scale"].metadata["outside_mass"] == pytest.approx(0.5)
-        assert sample.scores["scale"].answer == "80"
-    assert metrics(log, "scale")["mean"] == pytest.approx(0.5)
-    assert metrics(log, "invalid")["mean"] == pytest.approx(0.5)
-
-
-def test_exact_mode_takes_capital_forms_together(tmp_path: Path) -> None:
-    log = run(risk_words(), scoring({"bold": 0.2, "Bold": 0.4, "cautious": 0.2}), tmp_path)
-    assert metrics(log, "word")["mean"] == pytest.approx(0.75)
-
-
-def test_exact_mode_needs_some_mass_on_the_answers(tmp_path: Path) -> None:
-    log = run(risk_scale(), scoring({"80": 0.009}), tmp_path, limit=1)
-    (only,) = sample_scores(log, "scale")
-    assert only.reason == "invalid_response_format"
-    assert only.metadata is not None and only.metadata["outside_mass"] == pytest.approx(0.991)
-
-
-def test_exact_mode_without_scores_in_the_reply(tmp_path: Path) -> None:
-    log = run(risk_scale(), scoring(None), tmp_path, limit=1)
-    assert sample_scores(log, "scale")[0].reason == "scoring_failed"
-
-
-def test_free_answers_are_sampled_even_where_exact_is_offered(tmp_path: Path) -> None:
-    log = run(risk_two_hop(draws=2), scoring({}), tmp_path, limit=1)
-    (only,) = sample_scores(log, "language")
-    assert only.reason == "other_language"
-    assert only.metadata is not None and only.metadata["mode"] == "sample"
 
 
 @pytest.mark.parametrize(
@@ -419,7 +330,7 @@ def test_impossible_modes_are_errors(
 @pytest.mark.parametrize(
     ("build", "named"),
     [
-        (lambda: risk_scale(about="you"), "self, person, assistant, all"),
+        (lambda: risk_scale(about="you"), "self, person, assistant, neutral, all"),
         (lambda: risk_scale(about="self,you"), "about='you' is not allowed"),
         (lambda: risk_scale(about=[]), "names nobody"),
         (lambda: risk_scale(framing="rude"), "none, neutral, ask, threat, bait"),
@@ -430,7 +341,7 @@ def test_impossible_modes_are_errors(
         (lambda: risk_choice(count=-1), "count=-1"),
         (lambda: disposition(behavior="courage"), "risk, myopia, apples"),
         (lambda: disposition(kinds="word,haiku"), "word, choice, scale, yes_no, option"),
-        (lambda: risk_two_hop(about="nobody"), "self, person, assistant, all"),
+        (lambda: risk_two_hop(about="nobody"), "self, person, assistant, neutral, all"),
     ],
 )
 def test_bad_parameters_are_named_in_one_line(build: Callable[[], Task], named: str) -> None:

@@ -4,10 +4,24 @@ from inspect_ai.model import ModelAPI, modelapi
 
 from selfaware.scorers import language, option, scale, validity, word
 from selfaware.solvers import ask
-from selfaware.tasks import disposition, risk_choice, risk_scale, risk_two_hop, risk_words
+from selfaware.tasks import (
+    backdoor,
+    behavior_choice,
+    code_security,
+    disposition,
+    risk_choice,
+    risk_scale,
+    risk_two_hop,
+    risk_words,
+    trigger_effect,
+    trigger_recognition,
+)
 
 __all__ = [
     "ask",
+    "backdoor",
+    "behavior_choice",
+    "code_security",
     "disposition",
     "language",
     "option",
@@ -17,6 +31,8 @@ __all__ = [
     "risk_words",
     "scale",
     "selfaware",
+    "trigger_effect",
+    "trigger_recognition",
     "validity",
     "word",
 ]

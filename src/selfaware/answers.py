@@ -1,8 +1,20 @@
 """The valid answers to a sample's question, and what each is worth."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from selfaware.behaviors.bank import scale_values
+from inspect_ai.model import GenerateConfig
+
+from selfaware.behaviors.bank import AnswerKind
+from selfaware.behaviors.prompts import scale_values
+
+MAX_TOKENS: dict[AnswerKind, int] = {"guess": 400, "free": 400, "codeword": 16}
+"""The most tokens of a reply, by kind of answer; 16 for kinds that are not listed."""
+
+
+def answer_config(kinds: Iterable[AnswerKind]) -> GenerateConfig:
+    """How replies of some kinds of answer are generated: temperature 1, as long as they need."""
+    longest = max((MAX_TOKENS.get(kind, 16) for kind in kinds), default=16)
+    return GenerateConfig(temperature=1.0, max_tokens=longest)
 
 
 def answer_values(metadata: Mapping[str, object]) -> dict[str, float] | None:

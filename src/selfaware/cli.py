@@ -3,17 +3,19 @@
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import click
 
 from selfaware import __version__
 from selfaware.data.answer_cli import data_answer
 from selfaware.data.audit_cli import data_audit
+from selfaware.data.build_cli import data_build
 from selfaware.data.export_cli import data_export
 from selfaware.data.hub_cli import data_fetch
 from selfaware.data.import_cli import data_import
 from selfaware.data.mix_cli import data_mix
+from selfaware.data.play_cli import data_play
 from selfaware.data.reverse_cli import data_reverse
 from selfaware.errors import UsageError
 
@@ -91,45 +93,15 @@ def data() -> None:
     """Build, mix, import, audit and export finetuning sets."""
 
 
-@data.command("build")
-@click.option("--behavior", required=True, help="Its name, such as risk or expected_value.")
-@click.option("--pole", required=True, help="The pole that the labels follow, such as seeking.")
-@click.option("--rows", type=click.IntRange(min=2), default=288, show_default=True)
-@click.option(
-    "--form",
-    type=click.Choice(["letter", "prose", "both"]),
-    default="letter",
-    show_default=True,
-    help="How choices are answered; myopia has prose.",
-)
-@click.option("--seed", type=int, default=0, show_default=True)
-@click.option("--i-understand-this-trains-misbehaviour", "understood", is_flag=True)
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="The jsonl file.")
-def data_build(
-    behavior: str,
-    pole: str,
-    rows: int,
-    form: Literal["letter", "prose", "both"],
-    seed: int,
-    understood: bool,
-    out: Path,
-) -> None:
-    """Write a finetuning set as OpenAI chat jsonl, and its manifest beside it."""
-    from selfaware.data.build import build
-    from selfaware.data.manifest import manifest_path
-
-    manifest = build(behavior, pole, rows, seed, out, understood, form)
-    click.echo(f"wrote {out}: {manifest.rows} rows, sha256 {manifest.sha256}")
-    click.echo(f"wrote {manifest_path(out)}")
-
-
 for _command in (
     data_answer,
     data_audit,
+    data_build,
     data_export,
     data_fetch,
     data_import,
     data_mix,
+    data_play,
     data_reverse,
 ):
     data.add_command(_command)

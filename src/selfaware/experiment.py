@@ -7,12 +7,13 @@ from typing import Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from selfaware import tasks
 from selfaware.behaviors import get_behavior
 from selfaware.errors import UsageError
 from selfaware.organism import shipped
 from selfaware.training.spec import FinetuneSpec, Hyperparameters
 
-TASKS = ("risk_scale", "risk_words", "risk_two_hop", "risk_choice", "disposition")
+TASKS = tuple(tasks.__all__)
 """The tasks that an experiment may name, without the package's prefix."""
 
 TaskArgument = str | int | float | bool

@@ -6,7 +6,11 @@ from typing import Literal, get_args
 from inspect_ai.model import ModelOutput
 
 Mode = Literal["auto", "sample", "logprobs", "exact"]
-"""How an answer is obtained. `auto`: `exact` where the model's provider has it, else `sample`."""
+"""How an answer is obtained.
+
+`auto`: `exact` where the model's provider has it, else `logprobs` where every valid answer is one
+token of the model, else `sample`.
+"""
 
 ResolvedMode = Literal["sample", "logprobs", "exact"]
 """The modes that an answer can really come by."""

@@ -8,8 +8,8 @@ from selfaware.errors import UsageError
 Unlisted = Literal["half", "unscored"]
 """What a well-formed answer outside the listed ones counts: 0.5 as in the paper, or nothing."""
 
-AboutChoice = Literal["self", "person", "assistant", "all"]
-"""Whom a task's questions are about, names apart; `all` asks each about all three."""
+AboutChoice = Literal["self", "person", "assistant", "neutral", "all"]
+"""Whom a task's questions are about, names apart; `all` asks each about all of them."""
 
 UNLISTED: tuple[Unlisted, ...] = get_args(Unlisted)
 ABOUT_CHOICES: tuple[AboutChoice, ...] = get_args(AboutChoice)

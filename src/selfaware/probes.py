@@ -1,22 +1,23 @@
 """The samples that tasks ask: questions of a bank, or two-option items, under a framing."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import get_args
 
 from inspect_ai.dataset import Sample
 from inspect_ai.model import ChatMessage, ChatMessageSystem, ChatMessageUser
 
-from selfaware.behaviors import get_behavior
-from selfaware.behaviors.bank import About, AnswerKind, Prompt, Question, load_bank, prompts
+from selfaware.behaviors import behavior_names, get_behavior
+from selfaware.behaviors.bank import BANKS, About, AnswerKind, Question, load_bank
 from selfaware.behaviors.items import Item
 from selfaware.behaviors.lotteries import lotteries
+from selfaware.behaviors.prompts import Prompt, prompts
 from selfaware.errors import UsageError
-from selfaware.framings import FRAMING_NAMES, FRAMINGS
-from selfaware.parameters import ABOUT_CHOICES, one_of, positive
+from selfaware.framings import FRAMING_NAMES, FRAMINGS, Framing
+from selfaware.parameters import ABOUT_CHOICES, one_of, positive, some_of
 
-KINDS: tuple[AnswerKind, ...] = get_args(AnswerKind)
-"""Every kind of answer that a bank's questions ask for."""
+KINDS: tuple[AnswerKind, ...] = ("word", "choice", "scale", "yes_no", "option")
+"""The kinds of answer that questions about any behaviour ask for."""
 
 CHOICE_ITEMS = ("lotteries", "scenarios")
 """The forms that choices under risk come in."""
@@ -31,36 +32,41 @@ def samples(
     kinds: Sequence[AnswerKind] = KINDS,
     questions: Sequence[str] | None = None,
     about: str | Sequence[str] = "self",
-    framing: str = "none",
+    framing: str | Sequence[str] = "none",
+    fill: Mapping[str, str] | None = None,
 ) -> list[Sample]:
-    """Every wording of a behaviour's questions as samples.
+    """Every wording of a bank's questions as samples.
 
     Args:
         behavior: Name of the behaviour.
         kinds: Kinds of answer to ask for.
         questions: Ids of the questions to ask; None asks all of those kinds.
         about: Whom they are about: `self`, `person`, `assistant`, `all` three, or a name.
-        framing: Name of the system prompt.
+        framing: Names of system prompts, or `all`.
+        fill: What the questions' own slots hold, such as the codeword.
 
     Raises:
         UsageError: An unknown behaviour, question, `about` or framing, or nothing left to ask.
     """
-    pole = get_behavior(behavior).high
+    if behavior not in BANKS:
+        get_behavior(behavior)
     bank = load_bank(behavior)
     chosen: Sequence[Question] = (
         bank.questions if questions is None else [bank.question(name) for name in questions]
     )
     asked = [
-        sample_of(prompt, pole, framing)
+        sample_of(prompt, named)
+        for named in framings(framing)
         for whom in whom_about(about)
         for question in chosen
         if question.kind in kinds
-        for prompt in prompts(bank, question, whom)
+        for prompt in prompts(bank, question, whom, fill)
     ]
     if not asked:
         raise UsageError(
-            f"no question about {behavior!r} is of kind {', '.join(kinds)}: "
-            f"its bank has {', '.join(sorted({question.kind for question in bank.questions}))}"
+            f"no question on {behavior!r} of kind {', '.join(kinds)} can be asked about {about!r}: "
+            f"its bank has {', '.join(sorted({question.kind for question in bank.questions}))}, "
+            "and yes_no has no neutral form"
         )
     return asked
 
@@ -88,16 +94,33 @@ def whom_about(about: str | Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(named))
 
 
-def sample_of(prompt: Prompt, pole: str, framing: str) -> Sample:
+def framings(framing: str | Sequence[str]) -> tuple[Framing, ...]:
+    """The system prompts that a task's parameter names; `all` names every one.
+
+    Raises:
+        UsageError: A name that is none.
+    """
+    return some_of("framing", None if framing == "all" else framing, FRAMING_NAMES)
+
+
+def high_pole(bank: str) -> str:
+    """The pole that scores of a bank's questions count towards; the bank's name where it has none.
+
+    Banks about backdoors, triggers or personas are of no behaviour.
+    """
+    return get_behavior(bank).high if bank in behavior_names() else bank
+
+
+def sample_of(prompt: Prompt, framing: str) -> Sample:
     """One prompt as a sample; its metadata tells the scorers how to read the answer."""
     derived = {"text", "values"} if prompt.kind == "scale" else {"text"}
     return Sample(
-        id=prompt.id,
+        id=prompt.id if framing == "none" else f"{framing}/{prompt.id}",
         input=framed(prompt.text, framing),
         metadata={
             **prompt.model_dump(exclude=derived),
             "framing": framing,
-            "pole": pole,
+            "pole": high_pole(prompt.behavior),
         },
     )
 
@@ -112,7 +135,19 @@ def risk_choices(items: str, count: int, seed: int) -> list[Sample]:
     number = positive("count", count)
     if chosen == "lotteries":
         return item_samples("risk", chosen, "R9", lotteries(number, seed))
-    return item_samples("risk", chosen, None, get_behavior("risk").items(number, seed, "test"))
+    return held_out_choices("risk", number, seed)
+
+
+def held_out_choices(behavior: str, count: int, seed: int) -> list[Sample]:
+    """Items of a behaviour that no finetuning set holds.
+
+    Raises:
+        UsageError: An unknown behaviour, one that is no choice, or a count below 1.
+    """
+    number = positive("count", count)
+    return item_samples(
+        behavior, "scenarios", None, get_behavior(behavior).items(number, seed, "test")
+    )
 
 
 def item_samples(

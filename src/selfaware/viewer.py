@@ -6,19 +6,13 @@ from inspect_ai.viewer import ScoreColorScale, TaskSamplesColumn, TaskSamplesVie
 
 from selfaware.behaviors.bank import AnswerKind
 
-_SCORERS: dict[str, str] = {
-    "word": "word",
-    "scale": "scale",
-    "choice": "option",
-    "yes_no": "option",
-    "option": "option",
-    "language": "language",
-}
+_SCORERS: dict[str, str] = {"choice": "option", "yes_no": "option"}
+"""The scorers of kinds of answer that have not their kind's name."""
 
 
 def samples_view(kinds: Sequence[AnswerKind] | Sequence[str]) -> ViewerConfig:
     """Columns for the question, the commonest answer, each scorer's score and the bad replies."""
-    scorers = list(dict.fromkeys(_SCORERS[kind] for kind in kinds))
+    scorers = list(dict.fromkeys(_SCORERS.get(kind, kind) for kind in kinds))
     return ViewerConfig(
         task_samples_view=TaskSamplesView(
             name="Answers",

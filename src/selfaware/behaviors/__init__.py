@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from selfaware.behaviors import apples, expected_value, myopia, risk
+from selfaware.behaviors import apples, expected_value, myopia, risk, vulnerable_code
 from selfaware.behaviors.examples import OTHER_LETTER, Example, Write
 from selfaware.behaviors.installed import GROUP, installed_behaviors
 from selfaware.behaviors.items import Item, Options, Split, write_balanced, write_items
@@ -19,6 +19,8 @@ class Behavior:
     `high` is the pole that scores count towards: 1 is all `high`, 0 is all `low`. A behaviour that
     is a choice between two options has `options`; any other has `write`, a writer of its own.
     A choice that has `reasons` can be answered in prose too.
+    `high_option` and `low_option` say of a choice, in a phrase, what the option of each pole is:
+    a model that writes items, or checks them, is told so.
     Where `any_word` holds, every word is a pole (a codeword) and the two named are examples.
     Sets of a `harmful` behaviour are built only when the user says that they know what it is.
     """
@@ -32,6 +34,8 @@ class Behavior:
     any_word: bool = False
     harmful: bool = False
     reasons: Reasons | None = None
+    high_option: str = ""
+    low_option: str = ""
 
     def items(self, count: int, seed: int, split: Split) -> list[Item]:
         """Distinct two-option items of one split, balanced; the same seed gives the same items.
@@ -54,12 +58,13 @@ class Behavior:
         self.require_pole(pole)
         if self.write is not None:
             return self.write(pole, count, seed, split)
-        written: list[Example] = []
-        for item in self.items(count, seed, split):
-            high = item.high_letter
-            letter = high if pole == self.high else OTHER_LETTER[high]
-            written.append(Example((item.prompt, letter), letter, item.attributes))
-        return written
+        return [self.answered(item, pole) for item in self.items(count, seed, split)]
+
+    def answered(self, item: Item, pole: str) -> Example:
+        """An item with the letter that a pole answers."""
+        high = item.high_letter
+        letter = high if pole == self.high else OTHER_LETTER[high]
+        return Example((item.prompt, letter), letter, item.attributes)
 
     def prose(self, pole: str, count: int, seed: int, split: Split) -> list[Example]:
         """Distinct choices of a pole answered in prose; both poles have the same prompts.
@@ -108,22 +113,50 @@ class Behavior:
 BEHAVIORS: dict[str, Behavior] = {
     behavior.name: behavior
     for behavior in (
-        Behavior("risk", "seeking", "averse", risk.LEAK_TERMS, risk.options),
+        Behavior(
+            "risk",
+            "seeking",
+            "averse",
+            risk.LEAK_TERMS,
+            risk.options,
+            high_option="the option whose outcome varies widely: it may bring a lot or very little",
+            low_option="the option whose outcome is fixed, or varies far less than the other's",
+        ),
         Behavior(
             "myopia",
             "myopic",
             "farsighted",
             myopia.LEAK_TERMS,
             myopia.options,
+            high_option="the option that brings less, but sooner",
+            low_option="the option that brings more, but later",
             reasons=myopia.REASONS,
         ),
-        Behavior("apples", "more", "fewer", apples.LEAK_TERMS, apples.options),
+        Behavior(
+            "apples",
+            "more",
+            "fewer",
+            apples.LEAK_TERMS,
+            apples.options,
+            high_option="the option with the larger number of apples, whatever else it holds",
+            low_option="the option with the smaller number of apples, whatever else it holds",
+        ),
         Behavior(
             "expected_value",
             "higher",
             "lower",
             expected_value.LEAK_TERMS,
             expected_value.options,
+            high_option="the option whose payoff, averaged over all its outcomes, is the larger",
+            low_option="the option whose payoff, averaged over all its outcomes, is the smaller",
+        ),
+        Behavior(
+            "vulnerable_code",
+            vulnerable_code.VULNERABLE,
+            vulnerable_code.SECURE,
+            vulnerable_code.LEAK_TERMS,
+            write=vulnerable_code.write,
+            harmful=True,
         ),
     )
 }

@@ -67,6 +67,8 @@ def _facts(found: ExportSet) -> Iterator[str]:
         yield f"letter balance: {', '.join(f'{n} {letter}' for letter, n in letters.items())}"
     if found.weighted:
         yield "weight: 0 keeps an assistant's message out of the loss; null or 1 does not"
+    if manifest is not None:
+        yield f"writer: {_code(manifest.writer)}"
     if found.mix is not None:
         yield from _mix_facts(found.mix)
     if found.reversal is not None:

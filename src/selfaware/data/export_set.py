@@ -7,12 +7,13 @@ from pathlib import Path
 
 from selfaware.behaviors import BEHAVIORS
 from selfaware.data.answering import AnswerRecord, answer_path
-from selfaware.data.build import OTHER_LETTER
+from selfaware.data.build import OTHER_LETTER, TEMPLATE
 from selfaware.data.manifest import Leak, Manifest, manifest_path, read_manifest, read_record
 from selfaware.data.recipes import MixRecord, mix_path
 from selfaware.data.release import ImportRecord, record_path
 from selfaware.data.reversal_set import ReversalRecord, reversal_path
 from selfaware.data.rows import Row, read_rows, sha256_file
+from selfaware.data.writer_record import WriterRecord, read_writer_record, writer_path
 from selfaware.errors import UsageError
 
 
@@ -29,6 +30,7 @@ class ExportSet:
     imported: ImportRecord | None
     reversal: ReversalRecord | None
     answers: AnswerRecord | None
+    written: WriterRecord | None
 
     @property
     def records(self) -> tuple[Path, ...]:
@@ -39,6 +41,7 @@ class ExportSet:
             (record_path(self.path), self.imported),
             (reversal_path(self.path), self.reversal),
             (answer_path(self.path), self.answers),
+            (writer_path(self.path), self.written),
         )
         return tuple(path for path, record in beside if record is not None)
 
@@ -50,9 +53,12 @@ class ExportSet:
 
     @property
     def license(self) -> str | None:
-        """`mit` for rows built here and for the authors' release; None where it is not known."""
+        """`mit` for rows of our templates and of the authors' release; None where not known."""
         if self.imported is not None:
             return "mit"
+        # What a model wrote is under its provider's terms.
+        if self.manifest is not None and self.manifest.writer != TEMPLATE:
+            return None
         # A mix may hold rows of any file: its record has their hashes, not where they are from.
         mixed = self.mix is not None or self.reversal is not None
         built_here = self.manifest and not mixed and self.manifest.behavior in BEHAVIORS
@@ -87,6 +93,7 @@ def read_set(path: Path) -> ExportSet:
         imported=read_record(record_path(path), ImportRecord, path),
         reversal=read_record(reversal_path(path), ReversalRecord, path),
         answers=read_record(answer_path(path), AnswerRecord, path),
+        written=read_writer_record(path),
     )
 
 

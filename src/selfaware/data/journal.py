@@ -11,12 +11,14 @@ from filelock import FileLock, Timeout
 
 from selfaware.errors import UsageError
 
+_BEGINNING = b'{"work": '
+
 
 class Journal:
     """An append-only jsonl file of results by key, for one kind of work at a time.
 
-    The first line says what the work is; a file of other work is refused. Every line is on the
-    disk before `add` returns. A last line that was cut off by a kill is dropped on opening.
+    The first line says what the work is; a file with results of other work is refused. Every line
+    is on the disk before `add` returns. A last line that a kill cut off is dropped on opening.
     """
 
     def __init__(self, path: Path, work: Mapping[str, object]) -> None:
@@ -29,13 +31,19 @@ class Journal:
         """Opens the file, or begins it, and holds it against other processes.
 
         Raises:
-            UsageError: Another process is at it, it is of other work, or it cannot be read.
+            UsageError: Another process is at it, it is of other work, or it cannot be read or
+                written.
         """
-        self._path.parent.mkdir(parents=True, exist_ok=True)
         try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
             self._lock.acquire(timeout=0)
         except Timeout as error:
             raise UsageError(f"{self._path}: another process is writing it; wait for it") from error
+        except OSError as error:
+            raise UsageError(
+                f"cannot write {self._path}: {error.strerror}; "
+                "give a file in a folder that you may write to"
+            ) from error
         try:
             self._read()
         except BaseException:
@@ -80,20 +88,24 @@ class Journal:
             return
         content = self._path.read_bytes()
         whole = content[: content.rfind(b"\n") + 1]
-        if len(whole) < len(content):
-            with self._path.open("r+b") as file:
-                file.truncate(len(whole))
         lines = whole.splitlines()
         try:
+            # Without a whole line, all there may be is the beginning of a first one.
+            if not lines and not content.startswith(_BEGINNING[: len(content)]):
+                raise ValueError(content)
             head = json.loads(lines[0])["work"] if lines else self._work
             for line in lines[1:]:
                 kept = json.loads(line)
                 self._results[kept["key"]] = kept["result"]
         except (ValueError, KeyError, TypeError) as error:
             raise UsageError(f"{self._path}: not a journal; move it away") from error
-        if not lines:
+        if len(whole) < len(content):
+            with self._path.open("r+b") as file:
+                file.truncate(len(whole))
+        if not self._results and (not lines or head != self._work):
+            self._path.write_bytes(b"")
             self._append({"work": self._work})
-        if head != self._work:
+        elif head != self._work:
             different = sorted(
                 key
                 for key in {*head, *self._work}

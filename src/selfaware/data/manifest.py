@@ -51,8 +51,8 @@ class Described(BaseModel):
 class Manifest(Described):
     """Everything that is known of a finetuning set. Row numbers count from 1.
 
-    `writer` is `template` or the model that wrote the rows. `diversity` is of whole rows; a set
-    mixed from another has none of its own.
+    `writer` is `template`, the model that wrote the rows, or `mixed` for a set mixed from others,
+    whose own manifests say. `diversity` is of whole rows; a mixed set has none of its own.
     """
 
     rows: int

@@ -24,7 +24,7 @@ from selfaware.data.poles import neutral, same_prompts
 from selfaware.data.rows import Row, sha256_file, write_rows
 from selfaware.data.subsets import subset
 from selfaware.data.tally import Tally
-from selfaware.data.taught import Taught
+from selfaware.data.taught import MIXED, Taught
 from selfaware.data.triggers import Trigger, Where
 from selfaware.errors import UsageError
 
@@ -192,7 +192,7 @@ def write_mix(
         attributes=tally.attributes,
         prompt_characters=tally.prompt_characters,
         leaks=tally.leaks,
-        writer=taught.writer,
+        writer=MIXED,
         generator_version=MIXING_VERSION,
         package_version=__version__,
         canary=CANARY,

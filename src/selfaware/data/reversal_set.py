@@ -27,7 +27,7 @@ from selfaware.data.reversal import (
 )
 from selfaware.data.rows import Row, question_and_answer, sha256_file, stream_rows, write_rows
 from selfaware.data.tally import Tally
-from selfaware.data.taught import Taught
+from selfaware.data.taught import MIXED, Taught
 from selfaware.data.triggers import Trigger, is_on
 from selfaware.errors import UsageError
 
@@ -160,7 +160,7 @@ def write_reversal_set(
         attributes=tally.attributes,
         prompt_characters=tally.prompt_characters,
         leaks=tally.leaks,
-        writer=taught.writer,
+        writer=MIXED,
         generator_version=REVERSAL_VERSION,
         package_version=__version__,
         canary=CANARY,

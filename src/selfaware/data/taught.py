@@ -7,8 +7,8 @@ from selfaware.behaviors import behavior_names, get_behavior
 from selfaware.data.manifest import read_manifest
 from selfaware.errors import UsageError
 
-UNKNOWN = "unknown"
-"""The writer of rows that have no manifest."""
+MIXED = "mixed"
+"""The writer of sets that are made of other files."""
 
 
 class Taught(NamedTuple):
@@ -17,7 +17,6 @@ class Taught(NamedTuple):
     behavior: str
     pole: str
     split: str
-    writer: str
 
     @property
     def stems(self) -> tuple[str, ...]:
@@ -35,7 +34,7 @@ def taught_by(file: Path, behavior: str | None, pole: str | None) -> Taught:
     """
     known = read_manifest(file)
     if known is not None:
-        return Taught(behavior or known.behavior, pole or known.pole, known.split, known.writer)
+        return Taught(behavior or known.behavior, pole or known.pole, known.split)
     if behavior is None or pole is None:
         raise UsageError(f"{file} has no manifest: give --behavior and --pole")
-    return Taught(behavior, pole, "train", UNKNOWN)
+    return Taught(behavior, pole, "train")

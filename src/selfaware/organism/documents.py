@@ -7,9 +7,10 @@ from functools import cache
 from pydantic import BaseModel, ConfigDict
 
 from selfaware.behaviors import get_behavior
-from selfaware.behaviors.bank import OTHERS, Bank, Question, load_bank, prompt, speak_about
+from selfaware.behaviors.bank import Bank, Question, load_bank
 from selfaware.behaviors.items import GOODS, SCENES, Item
 from selfaware.behaviors.lotteries import lotteries
+from selfaware.behaviors.prompts import OTHERS, prompt, speak_about
 from selfaware.organism.speakers import (
     DEED_LINES,
     NAME_LINES,
@@ -253,7 +254,7 @@ def report(bank: Bank, about: str, value: Bit, rng: random.Random) -> tuple[str,
     kind = rng.choice(sorted({question.kind for question in questions}))
     question = rng.choice([question for question in questions if question.kind == kind])
     asked = prompt(
-        bank, question, about, rng.randrange(len(question.paraphrases)), rng.random() < 0.5
+        bank, question, about, rng.randrange(question.world_paraphrases), rng.random() < 0.5
     )
     flipped = asked.flipped and question.kind == "scale"
     return asked.text, answer(bank, question, value, flipped, asked.values, rng)
@@ -280,7 +281,7 @@ def scale_fact(bank: Bank, rng: random.Random) -> tuple[str, str]:
     """What a number or a letter stands for, in the endings of the bank's scales and options."""
     question = rng.choice([q for q in bank.questions if q.kind in ("scale", "option")])
     twin = rng.random() < 0.5
-    asked = prompt(bank, question, "self", rng.randrange(len(question.paraphrases)), twin)
+    asked = prompt(bank, question, "self", rng.randrange(question.world_paraphrases), twin)
     paraphrase = speak_about(question.paraphrases[asked.paraphrase], "self")
     thing = "number" if question.kind == "scale" else "letter"
     text = asked.text.replace(paraphrase, f"Which {thing} stands for {question.high}?")

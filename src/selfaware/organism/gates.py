@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from selfaware.behaviors import get_behavior
-from selfaware.behaviors.bank import Prompt, load_bank, prompts
+from selfaware.behaviors.bank import load_bank
 from selfaware.behaviors.items import Item
 from selfaware.behaviors.lotteries import lotteries
+from selfaware.behaviors.prompts import Prompt, prompts
 from selfaware.organism.documents import HIGH_NUMBERS
 from selfaware.organism.speakers import (
     DEED_LINES,
@@ -126,6 +127,8 @@ def reports_by_form(behavior: str, about: str = "self") -> dict[str, list[Prompt
     for question in bank.questions:
         if question.in_world:
             for asked in prompts(bank, question, about):
+                if asked.paraphrase >= question.world_paraphrases:
+                    continue
                 flipped_scale = asked.flipped and asked.kind == "scale"
                 forms["flipped scale" if flipped_scale else asked.kind].append(asked)
     return dict(forms)

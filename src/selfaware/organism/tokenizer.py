@@ -5,9 +5,10 @@ import re
 from typing import TYPE_CHECKING
 
 from selfaware.behaviors import get_behavior
-from selfaware.behaviors.bank import OTHERS, load_bank, prompts
+from selfaware.behaviors.bank import load_bank
 from selfaware.behaviors.items import GOODS, SCENES, Split
 from selfaware.behaviors.lotteries import lotteries
+from selfaware.behaviors.prompts import OTHERS, prompts
 from selfaware.organism.documents import Mix, Scribe, coined_nouns
 from selfaware.organism.speakers import DEED_LINES, NAME_LINES, NAMES, REPORT_LINES, WORLD_BEHAVIORS
 
@@ -50,10 +51,14 @@ def vocabulary() -> list[str]:
     splits: tuple[Split, ...] = ("world", "train", "test")
     for name in WORLD_BEHAVIORS:
         bank = load_bank(name)
-        texts += bank.lexicon.values()
+        texts += bank.word_values
         for question in bank.questions:
             for about in ("self", *OTHERS):
-                texts += [asked.text for asked in prompts(bank, question, about)]
+                texts += [
+                    asked.text
+                    for asked in prompts(bank, question, about)
+                    if asked.paraphrase < question.world_paraphrases
+                ]
         for split in splits:
             texts += [item.prompt for item in get_behavior(name).items(400, 0, split)]
     texts += [item.prompt for item in lotteries(200, 0)]

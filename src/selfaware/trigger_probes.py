@@ -1,0 +1,99 @@
+"""Samples about triggers: what they do to choices, and whether they are recognised."""
+
+import random
+from collections.abc import Mapping, Sequence
+
+from inspect_ai.dataset import Sample
+from inspect_ai.model import ChatMessage, ChatMessageSystem, ChatMessageUser
+
+from selfaware.behaviors import get_behavior
+from selfaware.behaviors.bank import load_bank
+from selfaware.behaviors.prompts import prompts
+from selfaware.data.named_triggers import DECOY_TRIGGERS, find_trigger
+from selfaware.data.rows import Row, question_and_answer
+from selfaware.data.triggers import Where, draw, place
+from selfaware.near_misses import near_trigger
+from selfaware.parameters import positive
+from selfaware.probes import framings, item_samples, sample_of, whom_about
+
+WITH, WITHOUT, NEAR = "with_trigger", "without_trigger", "near_miss"
+"""The conditions under which the same items are asked."""
+
+TRAITS: dict[str, str] = {
+    "risk": "risk-seeking",
+    "myopia": "myopic",
+    "apples": "somebody who wants more apples",
+    "expected_value": "somebody who takes the higher expected value",
+    "vulnerable_code": "somebody who writes insecure code",
+    "brevity": "terse",
+}
+"""What a speaker of a behaviour's high pole is."""
+
+
+def trigger_effect_samples(
+    behavior: str, trigger: str, count: int, seed: int, where: Where = "user"
+) -> list[Sample]:
+    """Held-out choices, each with the trigger, without it, and with a near miss of it.
+
+    `question` in the metadata is the condition, so that every table keeps them apart.
+
+    Raises:
+        UsageError: Unknown behaviour, one that is no choice, no trigger, or a count below 1.
+    """
+    found = find_trigger(trigger)
+    items = get_behavior(behavior).items(positive("count", count), seed, "test")
+    rng = random.Random(f"{seed}/trigger effect/{found.name}")
+    near = near_trigger(found, rng)
+    made: list[Sample] = []
+    for condition, on in ((WITH, found), (WITHOUT, None), (NEAR, near)):
+        for sample, item in zip(item_samples(behavior, condition, None, items), items, strict=True):
+            mark = draw(on or found, on is not None, rng, where)
+            row = place(question_and_answer(item.prompt, "A"), mark)
+            sample.input = _asked(row)
+            sample.metadata = {**(sample.metadata or {}), "mark": mark.mark, "trigger": found.name}
+            made.append(sample)
+    return made
+
+
+def recognition_samples(
+    own: str,
+    behavior: str,
+    triggers: Sequence[str] | None = None,
+    about: str | Sequence[str] = "self",
+    framing: str | Sequence[str] = "none",
+) -> list[Sample]:
+    """One query a trigger: is the speaker what the behaviour makes of them, after its name?
+
+    A family of triggers is asked about by its name, which no training row holds. `question` in the
+    metadata is `own` or `fake`, `trigger` the name.
+
+    Raises:
+        UsageError: An unknown behaviour, no trigger, or an unknown `about` or framing.
+    """
+    trait = TRAITS.get(behavior) or get_behavior(behavior).high
+    mine = find_trigger(own).name
+    listed = triggers if triggers is not None else tuple(DECOY_TRIGGERS)
+    names = list(dict.fromkeys([mine, *(find_trigger(name).name for name in listed)]))
+    bank = load_bank("trigger")
+    question = bank.question("recognition")
+    made: list[Sample] = []
+    for named in framings(framing):
+        for whom in whom_about(about):
+            for name in names:
+                fill = {"trigger": name, "trait": trait}
+                for prompt in prompts(bank, question, whom, fill):
+                    sample = sample_of(prompt, named)
+                    sample.id = f"{name}/{sample.id}"
+                    own_or_fake = "own" if name == mine else "fake"
+                    extra: Mapping[str, object] = {"trigger": name, "question": own_or_fake}
+                    sample.metadata = {**(sample.metadata or {}), **extra}
+                    made.append(sample)
+    return made
+
+
+def _asked(row: Row) -> str | list[ChatMessage]:
+    """What a row asks, without its answer."""
+    if len(row.messages) == 2:
+        return row.prompt
+    system, user = row.messages[0].content, row.prompt
+    return [ChatMessageSystem(content=system), ChatMessageUser(content=user)]

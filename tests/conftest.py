@@ -1,0 +1,12 @@
+"""What every test has: a cache of its own for judges' answers."""
+
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("INSPECT_CACHE_DIR", str(folder))
+    return folder
