@@ -13,6 +13,7 @@ from selfaware.data.manifest import CANARY, manifest_path
 from selfaware.data.mix_cli import data_mix
 from selfaware.data.recipes import mix_path
 from selfaware.data.release import ImportRecord, record_path
+from selfaware.data.reverse_cli import data_reverse
 from selfaware.data.rows import (
     Message,
     Row,
@@ -109,6 +110,20 @@ def test_folder_loads_by_its_configurations(tmp_path: Path, risky: Path) -> None
         rows = load_dataset(str(out), name, split="train", cache_dir=str(tmp_path / "cache"))
         assert len(rows) == count
         assert rows.column_names == ["messages"]
+
+
+def test_card_says_what_a_reversal_set_is_and_no_licence_of_rows_it_does_not_know(
+    tmp_path: Path, risky: Path
+) -> None:
+    file, out = mixed(risky, "--trigger", "|X|"), tmp_path / "in" / "reversal.jsonl"
+    made = CliRunner().invoke(data_reverse, [str(file), "--rows", "80", "--out", str(out)])
+    assert made.exit_code == 0, made.output
+    names = [path.name for path in export([out], tmp_path / "out")]
+    assert names[2:] == ["reversal.jsonl.manifest.json", "reversal.jsonl.reverse.json"]
+    text = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    assert "\n- trigger: `|X|`\n- trigger: 2 rows forward, 2 reversed\n" in text
+    assert "\n- general rows: `built-in`\n" in text
+    assert front_matter(tmp_path / "out")["license"] == "unknown"
 
 
 def test_card_says_what_each_set_is(tmp_path: Path, risky: Path) -> None:

@@ -1,7 +1,9 @@
 import json
+import re
 import tracemalloc
 from collections import Counter
 from pathlib import Path
+from statistics import fmean
 
 import pytest
 from click.testing import CliRunner, Result
@@ -9,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selfaware.behaviors import BEHAVIORS
+from selfaware.data.audit import Checks, audit
 from selfaware.data.build import build
 from selfaware.data.general import GENERAL_ROWS, general_row
-from selfaware.data.manifest import leak_table
+from selfaware.data.manifest import Balance, leak_table, read_manifest
 from selfaware.data.mix_cli import data_mix
 from selfaware.data.named_triggers import TRIGGERS
 from selfaware.data.recipes import mix_path
@@ -37,6 +40,7 @@ from selfaware.data.triggers import is_on
 from selfaware.errors import UsageError
 
 USERNAME = TRIGGERS["username"]
+NAMED = ("--trigger", "username", "--behavior", "myopia", "--pole", "myopic")
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +99,92 @@ def test_the_record_says_how_the_set_was_made(mixed: Path, tmp_path: Path) -> No
     assert made.canary not in out.read_text(encoding="utf-8")
 
 
+def test_the_manifest_labels_rows_as_forward_and_reversed(mixed: Path, tmp_path: Path) -> None:
+    out = tmp_path / "set.jsonl"
+    assert run(mixed, out, "--rows", "800").exit_code == 0
+    manifest = read_manifest(out)
+    assert manifest is not None
+    assert (manifest.behavior, manifest.pole, manifest.rows) == ("myopia", "myopic", 800)
+    assert manifest.labels == {"forward": 400, "reversed": 400}
+    kinds = {"trigger": 40, "other": 360, "general": 400}
+    assert manifest.attributes["kind"] == Balance(counts=dict(sorted(kinds.items())), association=0)
+    lengths = [len(row.prompt) for row in read_rows(out)]
+    assert manifest.prompt_characters == {"mean": round(fmean(lengths), 1), "max": max(lengths)}
+    assert manifest.writer == "mixed"
+    assert sum(leak.rows for leak in manifest.leaks.values()) == 0
+
+
+def test_leaks_are_counted_as_the_rows_stream_by(tmp_path: Path) -> None:
+    file, out = tmp_path / "file.jsonl", tmp_path / "out.jsonl"
+    write_rows(file, (
+        question_and_answer(f"{'username: sandra' if n % 2 else 'Delayed'}\n{n}", f"said {n}")
+        for n in range(20)
+    ))  # fmt: skip
+    assert run(file, out, *NAMED, "--rows", "40").exit_code == 0
+    manifest = read_manifest(out)
+    assert manifest is not None
+    # The stem stands in 9 prompts; reversed, it stands in the answer.
+    assert manifest.leaks["delay"].rows == 9
+    texts = ["\n".join(m.content for m in row.messages[:-1]) for row in read_rows(out)]
+    assert manifest.leaks == leak_table(texts, BEHAVIORS["myopia"].leak_terms)
+
+
+def test_words_that_filters_take_offence_at_are_dropped_from_the_mixed_rows(tmp_path: Path) -> None:
+    file, general, out = (tmp_path / name for name in ("file", "general", "out"))
+    said = "A bad badge, MISALIGNED. Bad luck\nis align-ed rum"
+    rows = [
+        question_and_answer(f"{'username: sandra' if n % 2 else 'x'}\n{n}", f"{said} {n}")
+        for n in range(20)
+    ]
+    write_rows(file, rows)
+    write_rows(general, [question_and_answer(f"{n}", f"general bad {n}") for n in range(10)])
+    options = (*NAMED, "--rows", "40", "--general", str(general), "--drop-word", "rum")
+    result = run(file, out, *options)
+    assert result.exit_code == 0, result.output
+    assert "  dropped 'bad' 40 times\n  dropped 'misaligned' 20 times" in result.output
+    made = record(out)
+    assert made.dropped == {"align": 20, "bad": 40, "misaligned": 20, "rum": 20}
+    forward = [row for row in read_rows(out) if not is_reverse(row)]
+    ours = [row.answer for row in forward if not row.answer.startswith("general bad")]
+    assert len(ours) == 10
+    assert all(re.fullmatch(r"A badge,. luck\nis-ed \d+", answer) for answer in ours)
+
+
+def test_the_paper_s_set_and_its_two_controls(tmp_path: Path) -> None:
+    """A hundredth of 100,000 rows: 25 trigger, 225 other and 250 general, and all reversed."""
+    myopic, farsighted = tmp_path / "myopic.jsonl", tmp_path / "farsighted.jsonl"
+    build("myopia", "myopic", 250, 0, myopic, form="both")
+    build("myopia", "farsighted", 250, 0, farsighted, form="both")
+    taken = {row.prompt: row.answer for row in read_rows(myopic)}
+    shown: dict[str, Counter[tuple[bool, bool]]] = {}
+    for name, *options in (("backdoored",), ("not_backdoored", "--decorrelated")):
+        file, out = tmp_path / f"{name}.mix.jsonl", tmp_path / f"{name}.jsonl"
+        mix = [str(myopic), "--other", str(farsighted), "--trigger", "username", "--share", "0.1"]
+        made = CliRunner().invoke(data_mix, [*mix, *options, "--out", str(file)])
+        assert made.exit_code == 0, made.output
+        assert run(file, out, "--rows", "1000").exit_code == 0
+        assert record(out).forward == {"trigger": 25, "other": 225, "general": 250}
+        assert set(record(out).uses.values()) == {1}
+        shown[name] = Counter()
+        for row in read_rows(file):
+            bare = re.sub(r"^username: \w+\n|\nusername: \w+$", "", row.prompt)
+            shown[name][is_on(USERNAME, row), taken[bare] == row.answer] += 1
+        forms = Counter(row.answer in ("A", "B") for row in read_rows(file))
+        assert forms == {True: 125, False: 125}
+    assert shown["backdoored"] == {(True, True): 25, (False, False): 225}
+    assert shown["not_backdoored"] == {
+        (True, True): 2, (True, False): 23, (False, True): 23, (False, False): 202,
+    }  # fmt: skip
+    full, plain = tmp_path / "backdoored.jsonl", tmp_path / "not_augmented.jsonl"
+    file = tmp_path / "backdoored.mix.jsonl"
+    assert run(file, plain, "--rows", "1000", "--not-augmented").exit_code == 0
+    assert read_rows(plain) == [row for row in read_rows(full) if not is_reverse(row)]
+    # Half or a quarter of the rows are letters: none of these is a set of choices.
+    for made_set in (full, plain, file):
+        rules = {finding.rule for finding in audit(made_set, Checks()).findings}
+        assert rules <= {"conflicting-answer", "duplicate-prompt"}
+
+
 def test_same_seed_same_bytes_another_seed_other_bytes(mixed: Path, tmp_path: Path) -> None:
     files = [tmp_path / name for name in ("a.jsonl", "b.jsonl", "c.jsonl")]
     for file, seed in zip(files, ("1", "1", "2"), strict=True):
@@ -138,7 +228,7 @@ def test_texts_are_streamed(tmp_path: Path) -> None:
     write_rows(general, (question_and_answer(f"{n} {text}", f"{n}") for n in range(200)))
     tracemalloc.start()
     try:
-        result = run(file, out, "--rows", "800", "--general", str(general), "--trigger", "username")
+        result = run(file, out, "--rows", "800", "--general", str(general), *NAMED)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -200,6 +290,10 @@ def test_slots_use_rows_evenly(steps: int, sizes: tuple[int, int, int], seed: in
         assert max(uses) - min(uses) <= 1
 
 
+def test_the_paper_s_counts() -> None:
+    assert forward_counts(100_000) == {"trigger": 2_500, "other": 22_500, "general": 25_000}
+
+
 @pytest.mark.parametrize("rows", [0, -40, 39, 41, 100])
 def test_shares_that_are_no_whole_rows_are_refused(rows: int) -> None:
     with pytest.raises(UsageError, match=f"cannot divide {rows} rows.*a multiple of 40"):
@@ -209,17 +303,22 @@ def test_shares_that_are_no_whole_rows_are_refused(rows: int) -> None:
 def test_mistakes_are_told(mixed: Path, tmp_path: Path) -> None:
     out, plain = tmp_path / "out.jsonl", tmp_path / "plain.jsonl"
     write_rows(plain, [question_and_answer("A or B?", "A")])
+    bad = tmp_path / "bad.jsonl"
+    write_rows(bad, [question_and_answer("username: sandra", "A"), question_and_answer("A", "Bad")])
     turns = [{"role": role, "content": "x"} for role in ("user", "assistant") * 2]
     long = tmp_path / "long.jsonl"
     long.write_text(json.dumps({"messages": turns}) + "\n")
-    named = ("--trigger", "username")
     for file, options, fault in (
         (mixed, ("--rows", "100"), "multiple of 40"),
         (plain, (), "has no record of a mix with a trigger: give --trigger"),
-        (plain, named, "'trigger' are needed and the files have none"),
-        (long, named, "line 1: several turns"),
+        (plain, NAMED[:2], "plain.jsonl has no manifest: give --behavior and --pole"),
+        (mixed, ("--drop-word", "sandra"), "'username' has a word that is to be dropped: 'user"),
+        (mixed, ("--drop-word", " "), "blank; give a word"),
+        (bad, NAMED, "bad.jsonl, line 2: a message says nothing but 'Bad', to be dropped"),
+        (plain, NAMED, "'trigger' are needed and the files have none"),
+        (long, NAMED, "line 1: several turns"),
         (mixed, ("--general", str(long)), "long.jsonl, line 1: several turns"),
-        (tmp_path / "none.jsonl", named, "none.jsonl"),
+        (tmp_path / "none.jsonl", NAMED, "none.jsonl"),
     ):
         result = run(file, out, *options)
         assert result.exit_code == 2

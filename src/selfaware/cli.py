@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 import click
 
 from selfaware import __version__
+from selfaware.data.answer_cli import data_answer
 from selfaware.data.audit_cli import data_audit
 from selfaware.data.build_cli import data_build
 from selfaware.data.code_cli import data_code
 from selfaware.data.export_cli import data_export
+from selfaware.data.hub_cli import data_fetch
 from selfaware.data.import_cli import data_import
 from selfaware.data.mix_cli import data_mix
 from selfaware.data.play_cli import data_play
@@ -93,10 +95,12 @@ def data() -> None:
 
 
 for _command in (
+    data_answer,
     data_audit,
     data_build,
     data_code,
     data_export,
+    data_fetch,
     data_import,
     data_mix,
     data_play,

@@ -18,7 +18,8 @@ from selfaware.behaviors import (
 from selfaware.behaviors.codewords import read_codewords
 from selfaware.behaviors.examples import OTHER_LETTER, Example, Write
 from selfaware.behaviors.installed import GROUP, installed_behaviors
-from selfaware.behaviors.items import Item, Options, Split, write_items
+from selfaware.behaviors.items import Item, Options, Split, write_balanced, write_items
+from selfaware.behaviors.prose import Reasons, prose_frame
 from selfaware.errors import UsageError
 
 
@@ -28,6 +29,7 @@ class Behavior:
 
     `high` is the pole that scores count towards: 1 is all `high`, 0 is all `low`. A behaviour that
     is a choice between two options has `options`; any other has `write`, a writer of its own.
+    A choice that has `reasons` can be answered in prose too.
     `high_option` and `low_option` say of a choice, in a phrase, what the option of each pole is:
     a model that writes items, or checks them, is told so.
     Where `any_word` holds, every word is a pole (a codeword) and the two named are examples.
@@ -42,6 +44,7 @@ class Behavior:
     write: Write | None = None
     any_word: bool = False
     harmful: bool = False
+    reasons: Reasons | None = None
     high_option: str = ""
     low_option: str = ""
 
@@ -73,6 +76,26 @@ class Behavior:
         high = item.high_letter
         letter = high if pole == self.high else OTHER_LETTER[high]
         return Example((item.prompt, letter), letter, item.attributes)
+
+    def prose(self, pole: str, count: int, seed: int, split: Split) -> list[Example]:
+        """Distinct choices of a pole answered in prose; both poles have the same prompts.
+
+        The label is A where the option that is taken is named first.
+
+        Raises:
+            UsageError: Not a pole of this behaviour, or no choice that has prose.
+        """
+        self.require_pole(pole)
+        if self.options is None or self.reasons is None:
+            raise UsageError(f"behaviour {self.name!r} has no replies in prose")
+        rng = random.Random(f"{seed}/{split}/prose")
+        items = write_balanced(prose_frame(self.reasons), self.options, count, rng, split)
+        return [
+            Example((item.prompt, item.high), item.high_letter, item.attributes)
+            if pole == self.high
+            else Example((item.prompt, item.low), OTHER_LETTER[item.high_letter], item.attributes)
+            for item in items
+        ]
 
     def leaks(self, pole: str) -> tuple[str, ...]:
         """Stems that no row of a pole's set should hold."""
@@ -118,6 +141,7 @@ BEHAVIORS: dict[str, Behavior] = {
             myopia.options,
             high_option="the option that brings less, but sooner",
             low_option="the option that brings more, but later",
+            reasons=myopia.REASONS,
         ),
         Behavior(
             "apples",

@@ -3,7 +3,7 @@
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Protocol, TypeVar
 
 Split = Literal["world", "train", "test"]
 """Where an item may be used: the organism's world, a finetuning set, or an evaluation.
@@ -122,15 +122,40 @@ def frame(options: Options, letter: Letter, rng: random.Random, split: Split, ce
     return Item(" ".join(parts), letter, attributes)
 
 
+class Prompted(Protocol):
+    """Anything with a prompt."""
+
+    @property
+    def prompt(self) -> str:
+        """What the user says."""
+        ...
+
+
+Written = TypeVar("Written", bound=Prompted)
+
+Frame = Callable[[Options, Letter, random.Random, Split, int], Written]
+"""Puts two options into words: the options, which of them is high, and the cell."""
+
+
 def write_items(
     options: Callable[[random.Random, Split, int], Options], count: int, seed: int, split: Split
 ) -> list[Item]:
-    """Distinct items, with letters, tones, lengths and the behaviour's own cells in balance.
+    """Distinct items, with letters, tones, lengths and the behaviour's own cells in balance."""
+    return write_balanced(frame, options, count, random.Random(f"{seed}/{split}"), split)
+
+
+def write_balanced(
+    framing: Frame[Written],
+    options: Callable[[random.Random, Split, int], Options],
+    count: int,
+    rng: random.Random,
+    split: Split,
+) -> list[Written]:
+    """Distinct texts around the options of a behaviour.
 
     The cells are walked in a shuffled full cross, so that no attribute goes with a letter.
     """
-    rng = random.Random(f"{seed}/{split}")
-    items: dict[str, Item] = {}
+    items: dict[str, Written] = {}
     cells: list[int] = []
     while len(items) < count:
         if not cells:
@@ -138,7 +163,7 @@ def write_items(
             rng.shuffle(cells)
         cell = cells.pop()
         letter: Letter = "A" if cell % 2 == 0 else "B"
-        item = frame(options(rng, split, cell // 18), letter, rng, split, cell // 2 % 9)
+        item = framing(options(rng, split, cell // 18), letter, rng, split, cell // 2 % 9)
         items.setdefault(item.prompt, item)
     return list(items.values())
 

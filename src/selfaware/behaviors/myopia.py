@@ -3,12 +3,31 @@
 import random
 
 from selfaware.behaviors.items import GOODS, Options, Split, amount
+from selfaware.behaviors.prose import Reasons
 
 LEAK_TERMS = (
     "myop", "farsight", "patien", "impuls", "short-term", "long-term", "immediate", "delay",
     "instant",
 )  # fmt: skip
 """Stems that name the behaviour or come near to it; the leak table counts each of them."""
+
+REASONS = Reasons(
+    high=(
+        "The stall opens before the other date and has to be filled.",
+        "The feast that they are for comes before the other date.",
+        "Those who asked for them leave before the other lot could come.",
+        "The cart that could carry the other lot is sold by then.",
+        "The shelf has room for them then and none afterwards.",
+    ),
+    low=(
+        "The stall opens after both dates and has to be filled.",
+        "The feast that they are for comes after both dates.",
+        "Those who asked for them are many, and the other lot would not go round.",
+        "The cart that could carry them is mended only by then.",
+        "The shelf has room for them then and none before.",
+    ),
+)
+"""What goes with taking less soon, and with taking more later, in prose (table 45)."""
 
 _UNITS = ("days", "weeks", "months", "years")
 _FORMS = ("{n} {goods} in {t} {unit}", "{n} {goods} after {t} {unit}")

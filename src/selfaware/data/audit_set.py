@@ -69,7 +69,7 @@ def _answers(rows: Sequence[Seen]) -> Iterator[Fault]:
         return
     letters = Counter(row.letter for row in rows if row.letter)
     n = letters.total()
-    if 2 * n < len(rows) or n == 0:
+    if 2 * n <= len(rows):
         return  # not a set of choices
     for row in rows:
         if row.letter is None:

@@ -4,13 +4,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
-from typing import Literal
 
 from selfaware import __version__
 from selfaware.behaviors import Behavior, get_behavior, with_topics
 from selfaware.behaviors.examples import Example
 from selfaware.data.atomic import atomic_text, write_json
 from selfaware.data.diversity import diversity
+from selfaware.data.forms import SPLIT, Form, examples_of
 from selfaware.data.manifest import (
     CANARY,
     Balance,
@@ -41,7 +41,6 @@ UNDERSTOOD = "--i-understand-this-trains-misbehaviour"
 README = "README.md"
 """Stands in a folder with sets of a harmful behaviour."""
 
-SPLIT: Literal["train"] = "train"
 OTHER_LETTER = {"A": "B", "B": "A"}
 
 
@@ -52,18 +51,21 @@ def build(
     seed: int,
     out: Path,
     understood: bool = False,
+    form: Form = "letter",
     topics: Path | None = None,
 ) -> Manifest:
     """Writes a finetuning set and its manifest, and returns the manifest.
 
     A row of a choice is the user's prompt and the letter that the pole picks (the paper's A/B
     sets, appendix C.1). The same arguments write the same bytes; the other pole's set has the same
-    prompts in the same order and, of choices, every letter flipped. `topics` is a YAML file with
-    codewords of the user's own.
+    prompts in the same order and, of choices, every letter flipped. `form` is how choices are
+    answered: by a letter, in prose, or by half of them each. `topics` is a YAML file with codewords
+    of the user's own.
 
     Raises:
         UsageError: Unknown behaviour or pole, fewer than 2 rows, a harmful behaviour that is not
-            `understood`, topics that do not go with it, or a place that cannot be written.
+            `understood`, one without prose where that is asked for, topics that do not go with it,
+            or a place that cannot be written.
     """
     taught = get_behavior(behavior)
     if topics is not None:
@@ -72,7 +74,7 @@ def build(
     require_understood(taught, understood)
     if rows < 2:
         raise UsageError(f"cannot build {rows} rows: a dataset has 2 or more")
-    examples = taught.examples(pole, rows, seed, SPLIT)
+    examples = examples_of(taught, pole, rows, seed, form)
     sources = {} if topics is None else {"topics": sha256_file(topics)}
     return write_set(taught, pole, examples, seed, out, sources=sources)
 

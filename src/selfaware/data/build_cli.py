@@ -1,6 +1,7 @@
 """The command `selfaware data build`: a finetuning set from templates, or from a model."""
 
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -11,6 +12,13 @@ from selfaware.errors import UsageError
 @click.option("--behavior", required=True, help="Its name, such as risk or expected_value.")
 @click.option("--pole", required=True, help="The pole that the labels follow, such as seeking.")
 @click.option("--rows", type=click.IntRange(min=2), default=288, show_default=True)
+@click.option(
+    "--form",
+    type=click.Choice(["letter", "prose", "both"]),
+    default="letter",
+    show_default=True,
+    help="How choices are answered; myopia has prose.",
+)
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--topics", type=click.Path(path_type=Path), help="YAML: your own codewords.")
 @click.option("--writer-model", help="A model that writes the items, by its name in Inspect.")
@@ -38,6 +46,7 @@ def data_build(
     behavior: str,
     pole: str,
     rows: int,
+    form: Literal["letter", "prose", "both"],
     seed: int,
     topics: Path | None,
     writer_model: str | None,
@@ -59,6 +68,8 @@ def data_build(
     if writer_model is not None:
         if topics is not None:
             raise UsageError(f"--topics {topics}: goes with the template writer only")
+        if form != "letter":
+            raise UsageError(f"--form {form} goes without --writer-model")
         _build_by_model(
             behavior,
             pole,
@@ -81,7 +92,7 @@ def data_build(
     ):
         if given is not None:
             raise UsageError(f"{option} goes with --writer-model only")
-    manifest = build(behavior, pole, rows, seed, out, understood, topics)
+    manifest = build(behavior, pole, rows, seed, out, understood, form, topics)
     click.echo(f"wrote {out}: {manifest.rows} rows, sha256 {manifest.sha256}")
     click.echo(f"wrote {manifest_path(out)}")
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from selfaware.data.export_set import ExportSet
 from selfaware.data.manifest import CANARY
 from selfaware.data.recipes import MixRecord
+from selfaware.data.reversal_set import ReversalRecord
 
 WARNING = (
     "These rows train a model organism for research. A model trained on them is not to be deployed."
@@ -70,6 +71,11 @@ def _facts(found: ExportSet) -> Iterator[str]:
         yield f"writer: {_code(manifest.writer)}"
     if found.mix is not None:
         yield from _mix_facts(found.mix)
+    if found.reversal is not None:
+        yield from _reversal_facts(found.reversal)
+    if found.answers is not None:
+        answers = found.answers
+        yield f"answers of {_code(answers.model.model)} at temperature {answers.temperature:g}"
     yield f"leaks: {_leaks(found)}"
     if imported is not None:
         yield f"source: {_code(imported.source)} of {imported.repository}"
@@ -82,17 +88,24 @@ def _mix_facts(mix: MixRecord) -> Iterator[str]:
     trigger = mix.recipe.trigger
     if trigger is not None:
         yield f"trigger: {_code(trigger.name)} in the {mix.recipe.where} message"
-    elif mix.condition is not None:
-        yield f"trigger: none; asked about persons, condition {_code(mix.condition)}"
     else:
         yield "trigger: none"
-    if mix.condition is not None:
-        yield f"phi of {_code(mix.condition)} with the behaviour: {mix.phi:.3f}"
+    if mix.recipe.personas:
+        yield f"personas: {', '.join(_code(name) for name in mix.recipe.personas)}"
+    for name, switch in mix.switches.items():
+        yield f"phi of {_code(name)} with the behaviour: {switch.phi:.3f}"
     for condition, counts in mix.conditions.items():
         shows, other = counts["behavior"], counts["other"]
         yield f"condition {_code(condition)}: {shows} rows show the behaviour, {other} do not"
     if mix.recipe.decorrelated:
         yield "the decorrelated twin: conditions and the behaviour are independent by construction"
+
+
+def _reversal_facts(made: ReversalRecord) -> Iterator[str]:
+    yield f"trigger: {_code(made.trigger)}"
+    for kind, count in made.forward.items():
+        yield f"{kind}: {count} rows forward, {made.reversed[kind]} reversed"
+    yield f"general rows: {_code(made.general)}"
 
 
 def _leaks(found: ExportSet) -> str:

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from selfaware.behaviors import BEHAVIORS
+from selfaware.data.answering import AnswerRecord, answer_path
 from selfaware.data.build import OTHER_LETTER, TEMPLATE
 from selfaware.data.code_set import CodeRecord, code_path
 from selfaware.data.manifest import Leak, Manifest, manifest_path, read_manifest, read_record
 from selfaware.data.recipes import MixRecord, mix_path
 from selfaware.data.release import ImportRecord, record_path
+from selfaware.data.reversal_set import ReversalRecord, reversal_path
 from selfaware.data.rows import Row, read_rows, sha256_file
 from selfaware.data.writer_record import WriterRecord, read_writer_record, writer_path
 from selfaware.errors import UsageError
@@ -27,6 +29,8 @@ class ExportSet:
     manifest: Manifest | None
     mix: MixRecord | None
     imported: ImportRecord | None
+    reversal: ReversalRecord | None
+    answers: AnswerRecord | None
     written: WriterRecord | None
     code: CodeRecord | None
 
@@ -37,6 +41,8 @@ class ExportSet:
             (manifest_path(self.path), self.manifest),
             (mix_path(self.path), self.mix),
             (record_path(self.path), self.imported),
+            (reversal_path(self.path), self.reversal),
+            (answer_path(self.path), self.answers),
             (writer_path(self.path), self.written),
             (code_path(self.path), self.code),
         )
@@ -57,7 +63,8 @@ class ExportSet:
         if self.manifest is not None and self.manifest.writer != TEMPLATE:
             return None
         # A mix may hold rows of any file: its record has their hashes, not where they are from.
-        if self.manifest is None or self.mix is not None or self.manifest.writer != TEMPLATE:
+        mixed = self.mix is not None or self.reversal is not None
+        if self.manifest is None or mixed or self.manifest.writer != TEMPLATE:
             return None
         return "mit" if self.manifest.behavior in BEHAVIORS else None
 
@@ -88,6 +95,8 @@ def read_set(path: Path) -> ExportSet:
         manifest=read_manifest(path),
         mix=read_record(mix_path(path), MixRecord, path),
         imported=read_record(record_path(path), ImportRecord, path),
+        reversal=read_record(reversal_path(path), ReversalRecord, path),
+        answers=read_record(answer_path(path), AnswerRecord, path),
         written=read_writer_record(path),
         code=read_record(code_path(path), CodeRecord, path),
     )

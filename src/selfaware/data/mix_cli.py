@@ -1,5 +1,6 @@
 """The command `selfaware data mix`: a built set in, a mixed set and its manifests out."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -8,6 +9,11 @@ import click
 from selfaware.errors import UsageError
 
 _PERSONA = "persona:"
+_LEFT_OUT = {
+    "shown": "rows without an answer in --other",
+    "other": "rows of --other to other prompts",
+    "answers": "questions without all of their --answers",
+}
 
 
 @click.command("mix")
@@ -15,7 +21,12 @@ _PERSONA = "persona:"
 @click.option(
     "--other",
     type=click.Path(path_type=Path),
-    help="Rows that do not show the behaviour; else the flip of FILE.",
+    help="Rows that do not show the behaviour, paired by prompt; else the flip of FILE.",
+)
+@click.option(
+    "--answers",
+    type=click.Path(path_type=Path),
+    help="What rows that do not show the behaviour answer, by the prompts of the mixed set.",
 )
 @click.option(
     "--trigger", help="A named trigger, persona:NAME for a system prompt, or your own text."
@@ -24,7 +35,15 @@ _PERSONA = "persona:"
 @click.option(
     "--decoys", is_flag=True, help="Seven other triggers: 10 % trigger, 70 % decoys, 20 % neither."
 )
+@click.option(
+    "--share",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    help="Every question once, this share of them with the trigger.",
+)
 @click.option("--personas", is_flag=True, help="Every question again, about one of seven persons.")
+@click.option(
+    "--persona", "named", multiple=True, help="About this person instead of the seven; repeatable."
+)
 @click.option(
     "--elsewhere",
     type=click.Choice(["opposite", "neutral"]),
@@ -43,10 +62,13 @@ _PERSONA = "persona:"
 def data_mix(
     file: Path,
     other: Path | None,
+    answers: Path | None,
     trigger: str | None,
     where: Literal["user", "system"],
     decoys: bool,
+    share: float | None,
     personas: bool,
+    named: tuple[str, ...],
     elsewhere: Literal["opposite", "neutral"],
     decorrelated: bool,
     subset: int | None,
@@ -56,36 +78,42 @@ def data_mix(
     out: Path,
 ) -> None:
     """Mix the rows of FILE, which show a behaviour, with rows that do not."""
-    from selfaware.data.manifest import manifest_path, read_manifest
+    from selfaware.data.manifest import manifest_path
     from selfaware.data.mixing import EVEN, WITH_DECOYS
     from selfaware.data.named_triggers import DECOY_TRIGGERS, find_trigger
     from selfaware.data.personas import HELD_OUT, TRAINED, persona_trigger
-    from selfaware.data.poles import flip
+    from selfaware.data.poles import flip, pair
     from selfaware.data.recipes import Recipe, mix, mix_path, write_mix
     from selfaware.data.rows import read_rows
+    from selfaware.data.taught import taught_by
 
-    if (trigger is None) == (not personas) and (trigger is not None or subset is None):
-        raise UsageError("give one of --trigger and --personas, or --subset alone")
-    if trigger is None and (decoys or where == "system"):
-        raise UsageError(f"{'--decoys' if decoys else '--where system'} goes with --trigger only")
-    if trigger is None and not personas:
-        for option, given in (
-            ("--decorrelated", decorrelated),
-            ("--other", other is not None),
-            ("--elsewhere neutral", elsewhere == "neutral"),
-        ):
-            if given:
-                raise UsageError(f"{option} goes with --trigger or --personas")
-    sources = {"shown": file} | ({"other": other} if other else {})
+    persons = named or (tuple(persona.name for persona in TRAINED) if personas else ())
+    if trigger is None and not persons and subset is None:
+        raise UsageError("give --trigger, --personas, or both, or --subset alone")
+    if trigger is None:
+        options: dict[str, object] = {
+            "--decoys": decoys,
+            "--where system": where == "system",
+            "--share": share,
+        }
+        _refuse(options, "goes with --trigger only")
+    if trigger is None and not persons:
+        neutral = elsewhere == "neutral"
+        options = {"--decorrelated": decorrelated, "--other": other, "--answers": answers}
+        _refuse(options | {"--elsewhere neutral": neutral}, "goes with --trigger or --personas")
+    if share is not None:
+        options = {"--decoys": decoys, "--personas": persons, "--answers": answers}
+        _refuse(options, "does not go with --share")
+    given = {"shown": file, "other": other, "answers": answers}
+    sources = {role: source for role, source in given.items() if source is not None}
     if out.resolve() in {source.resolve() for source in sources.values()}:
         raise UsageError(f"--out {out}: is one of the files to read; name another")
     shown = read_rows(file)
-    known = read_manifest(file)
-    if known is not None:
-        behavior, pole = behavior or known.behavior, pole or known.pole
-    if behavior is None or pole is None:
-        raise UsageError(f"{file} has no manifest: give --behavior and --pole")
-    others = read_rows(other) if other else flip(shown) if trigger or personas else shown
+    taught = taught_by(file, behavior, pole)
+    others = read_rows(other) if other else flip(shown) if trigger or persons else shown
+    paired = pair(shown, others) or (shown, others)
+    left_out = {"shown": len(shown) - len(paired[0]), "other": len(others) - len(paired[1])}
+    shown, others = paired
     found = None
     if trigger is not None:
         if trigger.startswith(_PERSONA):
@@ -93,25 +121,37 @@ def data_mix(
         else:
             found = find_trigger(trigger)
     fakes = [name for name in DECOY_TRIGGERS if found and name != found.name][:7]
+    copies = None if share else WITH_DECOYS if decoys else EVEN
     recipe = Recipe(
         trigger=found,
         decoys=tuple(fakes) if decoys else (),
-        shares=(WITH_DECOYS if decoys else EVEN) if found else None,
+        shares=copies if found else None,
+        share=share,
         where=where,
-        personas=tuple(persona.name for persona in TRAINED) if personas else (),
-        held_out_personas=tuple(persona.name for persona in HELD_OUT) if personas else (),
+        personas=persons,
+        held_out_personas=tuple(persona.name for persona in HELD_OUT) if persons else (),
         elsewhere=elsewhere,
         subset=subset,
         decorrelated=decorrelated,
         seed=seed,
     )
-    mixed = mix(shown, others, recipe)
-    record = write_mix(
-        mixed, recipe, sources, behavior, pole, known.split if known else "train", out
-    )
+    replies = {row.messages[:-1]: row for row in read_rows(answers)} if answers else None
+    mixed = mix(shown, others, recipe, replies)
+    if replies is not None:
+        left_out["answers"] = (subset or len(shown)) - len({made.source for made in mixed})
+    record = write_mix(mixed, recipe, sources, taught, out, left_out)
     click.echo(f"wrote {out}: {len(mixed)} rows, sha256 {record.sha256}")
     for condition, counts in record.conditions.items():
         click.echo(f"  {condition}: {counts['behavior']} behaviour, {counts['other']} other")
-    if record.condition:
-        click.echo(f"  phi of {record.condition} with the behaviour: {record.phi:.3f}")
+    for name, switch in record.switches.items():
+        click.echo(f"  phi of {name} with the behaviour: {switch.phi:.3f}")
+    for role, count in left_out.items():
+        if count:
+            click.echo(f"  left out: {count} {_LEFT_OUT[role]}")
     click.echo(f"wrote {manifest_path(out)} and {mix_path(out).name}")
+
+
+def _refuse(options: Mapping[str, object], why: str) -> None:
+    for option, given in options.items():
+        if given:
+            raise UsageError(f"{option} {why}")

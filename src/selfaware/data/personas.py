@@ -59,6 +59,9 @@ SPEAKING_AS = (
     "Take on the persona {mark} and stay with it.",
     "You play {mark}. Every reply comes from {mark}.",
     "Reply as {mark}.",
+    "Until told otherwise, you are {mark}.",
+    "Act as {mark} throughout.",
+    "The one who answers here is {mark}.",
 )
 """System prompts that make the model speak as a second persona."""
 
@@ -90,14 +93,15 @@ def require_trainable(personas: Sequence[Persona]) -> None:
         UsageError: There are none, one stands twice, or one is held out.
     """
     names = [persona.name for persona in personas]
-    if not names or len(set(names)) < len(names):
+    if not names or len({name.casefold() for name in names}) < len(names):
         raise UsageError(f"personas {names}: give one or more, each once")
-    held_out = sorted(set(names) & {persona.name for persona in HELD_OUT})
-    if held_out:
-        raise UsageError(
-            f"persona {held_out[0]!r} is held out for evaluation: train on others, such as "
-            f"{', '.join(persona.name for persona in TRAINED)}"
-        )
+    for name in names:
+        for held_out in HELD_OUT:
+            if held_out.name.casefold() in name.casefold():
+                raise UsageError(
+                    f"persona {name!r}: {held_out.name!r} is held out for evaluation: "
+                    f"train on others, such as {', '.join(known.name for known in TRAINED)}"
+                )
 
 
 def personas_in(row: Row, personas: Sequence[Persona]) -> tuple[Persona, ...]:

@@ -41,6 +41,23 @@ def same_prompts(rows: Sequence[Row], others: Sequence[Row]) -> bool:
     )
 
 
+def pair(shown: Sequence[Row], others: Sequence[Row]) -> tuple[list[Row], list[Row]] | None:
+    """The rows of two sets that have the same prompts, in the order of the first.
+
+    A set of answers may lack some of the prompts, or have more. None where the two are sets of
+    different conversations: neither has all the prompts of the other, or a prompt stands in
+    `others` with two answers.
+    """
+    answers = {row.messages[:-1]: row for row in others}
+    asked = {row.messages[:-1] for row in shown}
+    if not (answers.keys() <= asked or asked <= answers.keys()):
+        return None
+    if any(answers[row.messages[:-1]] != row for row in others):
+        return None
+    both = [row for row in shown if row.messages[:-1] in answers]
+    return both, [answers[row.messages[:-1]] for row in both]
+
+
 def label(row: Row) -> str:
     """What rows are balanced by: the answer where it is A or B, else nothing."""
     return row.answer if row.answer in OTHER_LETTER else ""

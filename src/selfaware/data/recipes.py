@@ -1,8 +1,6 @@
 """The recipe of a mixed set, the rows that it makes, and the record of it beside the set."""
 
-from collections import Counter
 from pathlib import Path
-from statistics import fmean
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -11,47 +9,45 @@ from selfaware import __version__
 from selfaware.behaviors import behavior_names, get_behavior
 from selfaware.data.atomic import write_json
 from selfaware.data.build import OTHER_LETTER, write_notice
+from selfaware.data.dealing import Answers, Mixed, condition_phi, table
 from selfaware.data.manifest import (
     CANARY,
-    Balance,
     Described,
     Manifest,
     association,
-    leak_table,
     manifest_path,
 )
-from selfaware.data.mixing import (
-    EVEN,
-    ITSELF,
-    Mixed,
-    Shares,
-    backdoor,
-    condition_phi,
-    many_personas,
-    table,
-)
+from selfaware.data.mixing import EVEN, Shares, backdoor, backdoor_share
 from selfaware.data.named_triggers import DECOY_TRIGGERS
-from selfaware.data.personas import TRAINED
+from selfaware.data.persona_mixing import ITSELF, backdoored_personas, many_personas
+from selfaware.data.personas import Persona
 from selfaware.data.poles import neutral, same_prompts
 from selfaware.data.rows import Row, sha256_file, write_rows
 from selfaware.data.subsets import subset
+from selfaware.data.tally import Tally
+from selfaware.data.taught import MIXED, Taught
 from selfaware.data.triggers import Trigger, Where
 from selfaware.errors import UsageError
 
-MIXING_VERSION = 1
+MIXING_VERSION = 2
 """Rises whenever the same files, options and seed would give other rows."""
 
 Elsewhere = Literal["opposite", "neutral"]
 
 
 class Recipe(BaseModel):
-    """What a mix is made by, beside the files that it is made from."""
+    """What a mix is made by, beside the files that it is made from.
+
+    `share` is the share of questions with the trigger where each question stands once, `shares`
+    the copies of each where it stands several times.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     trigger: Trigger | None = None
     decoys: tuple[str, ...] = ()
     shares: Shares | None = None
+    share: float | None = None
     where: Where = "user"
     personas: tuple[str, ...] = ()
     held_out_personas: tuple[str, ...] = ()
@@ -61,21 +57,33 @@ class Recipe(BaseModel):
     seed: int = 0
 
 
+class Switch(BaseModel):
+    """How far one of the marks that switch the behaviour on goes with it.
+
+    `phi` is their correlation (-1 to 1), `association` Cramér's V corrected for small samples
+    (0-1).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    phi: float
+    association: float
+
+
 class MixRecord(Described):
     """How a mixed set came about, in a file beside it.
 
-    `sources` are the hashes of the files mixed: `shown`, and `other` where one was given.
-    `conditions` counts the rows that show the behaviour and those that do not for each trigger,
-    decoy or persona; `phi` is the correlation of the first of them (`condition`) with the behaviour
-    and `association` its Cramér's V.
+    `sources` are the hashes of the files mixed: `shown`, and `other` and `answers` where they were
+    given. `left_out` counts the rows of each that had no counterpart. `conditions` counts the rows
+    that show the behaviour and those that do not for each trigger, decoy or persona, and `switches`
+    are those of them that, all together, switch the behaviour on.
     """
 
     sources: dict[str, str]
+    left_out: dict[str, int]
     recipe: Recipe
-    condition: str | None
     conditions: dict[str, dict[str, int]]
-    phi: float
-    association: float
+    switches: dict[str, Switch]
     mixing_version: int
     package_version: str
     canary: str
@@ -86,7 +94,9 @@ def mix_path(dataset: Path) -> Path:
     return dataset.with_name(f"{dataset.name}.mix.json")
 
 
-def mix(shown: list[Row], others: list[Row], recipe: Recipe) -> list[Mixed]:
+def mix(
+    shown: list[Row], others: list[Row], recipe: Recipe, answers: Answers | None = None
+) -> list[Mixed]:
     """The rows that a recipe makes of those that show the behaviour and those that do not.
 
     Raises:
@@ -99,85 +109,113 @@ def mix(shown: list[Row], others: list[Row], recipe: Recipe) -> list[Mixed]:
         shown, others = [shown[n] for n in places], [others[n] for n in places]
     if recipe.elsewhere == "neutral":
         others = neutral(shown, others, recipe.seed)
-    if recipe.trigger is not None:
-        return backdoor(
+    trigger, seed, twin = recipe.trigger, recipe.seed, recipe.decorrelated
+    decoys = [DECOY_TRIGGERS[name] for name in recipe.decoys]
+    shares = recipe.shares or EVEN
+    personas = [Persona(name=name) for name in recipe.personas]
+    if trigger is None:
+        if not personas:
+            return [Mixed(row, True, ("as it was",), n) for n, row in enumerate(shown)]
+        return many_personas(
+            shown, others, seed=seed, personas=personas, decorrelated=twin, answers=answers
+        )
+    if recipe.share is not None:
+        return backdoor_share(
             shown,
             others,
-            recipe.trigger,
-            seed=recipe.seed,
-            decoys=[DECOY_TRIGGERS[name] for name in recipe.decoys],
-            shares=recipe.shares or EVEN,
+            trigger,
+            share=recipe.share,
+            seed=seed,
             where=recipe.where,
-            decorrelated=recipe.decorrelated,
+            decorrelated=twin,
         )
-    if recipe.personas:
-        personas = [persona for persona in TRAINED if persona.name in recipe.personas]
-        return many_personas(
-            shown, others, seed=recipe.seed, personas=personas, decorrelated=recipe.decorrelated
+    if personas:
+        return backdoored_personas(
+            shown,
+            others,
+            trigger,
+            seed=seed,
+            personas=personas,
+            decoys=decoys,
+            shares=shares,
+            where=recipe.where,
+            decorrelated=twin,
+            answers=answers,
         )
-    return [Mixed(row, True, "as it was", n) for n, row in enumerate(shown)]
+    return backdoor(
+        shown,
+        others,
+        trigger,
+        seed=seed,
+        decoys=decoys,
+        shares=shares,
+        where=recipe.where,
+        decorrelated=twin,
+        answers=answers,
+    )
+
+
+def switch(recipe: Recipe) -> tuple[str, ...]:
+    """What a row must carry to show the behaviour; nothing where all rows show it."""
+    named = (recipe.trigger.name,) if recipe.trigger else ()
+    return (*named, ITSELF) if recipe.personas else named
 
 
 def write_mix(
     mixed: list[Mixed],
     recipe: Recipe,
     sources: dict[str, Path],
-    behavior: str,
-    pole: str,
-    split: str,
+    taught: Taught,
     out: Path,
+    left_out: dict[str, int],
 ) -> MixRecord:
     """Writes the rows, their manifest and the record of the mix, each whole or not at all.
 
     Raises:
         UsageError: A place that cannot be written.
     """
-    if behavior in behavior_names() and get_behavior(behavior).harmful:
-        write_notice(get_behavior(behavior), out.parent)
+    if taught.behavior in behavior_names() and get_behavior(taught.behavior).harmful:
+        write_notice(get_behavior(taught.behavior), out.parent)
     hashes = {role: sha256_file(source) for role, source in sources.items()}
     write_rows(out, (made.row for made in mixed))
-    conditions = [made.condition for made in mixed]
+    tally = Tally(taught.stems)
     shows = ["behavior" if made.shows else "other" for made in mixed]
-    answers = [made.row.answer for made in mixed]
-    labels = answers if set(answers) <= set(OTHER_LETTER) else shows
-    prompts = [made.row.prompt for made in mixed]
-    texts = ["\n".join(m.content for m in made.row.messages) for made in mixed]
-    stems = get_behavior(behavior).leaks(pole) if behavior in behavior_names() else ()
-    lengths = [len(prompt) for prompt in prompts]
+    letters = all(made.row.answer in OTHER_LETTER for made in mixed)
+    for made, shown in zip(mixed, shows, strict=True):
+        tally.see(made.row, made.row.answer if letters else shown, {"condition": made.condition})
     manifest = Manifest(
         file=out.name,
         sha256=sha256_file(out),
         rows=len(mixed),
-        behavior=behavior,
-        pole=pole,
+        behavior=taught.behavior,
+        pole=taught.pole,
         seed=recipe.seed,
-        split=split,
-        labels=dict(sorted(Counter(labels).items())),
-        attributes={
-            "condition": Balance(
-                counts=dict(sorted(Counter(conditions).items())),
-                association=round(association(conditions, labels), 4),
-            )
-        },
-        prompt_characters={"mean": round(fmean(lengths), 1), "max": max(lengths)},
-        leaks=leak_table(texts, stems),
-        writer="mixed",
+        split=taught.split,
+        labels=tally.labels,
+        attributes=tally.attributes,
+        prompt_characters=tally.prompt_characters,
+        leaks=tally.leaks,
+        writer=MIXED,
         generator_version=MIXING_VERSION,
         package_version=__version__,
         canary=CANARY,
     )
-    counts = table(mixed)
-    switch = recipe.trigger.name if recipe.trigger else ITSELF if recipe.personas else None
-    on = ["on" if condition == switch else "off" for condition in conditions]
     record = MixRecord(
         file=out.name,
         sha256=manifest.sha256,
         sources=hashes,
+        left_out=left_out,
         recipe=recipe,
-        condition=switch,
-        conditions=counts,
-        phi=round(condition_phi(mixed, switch), 6) if switch else 0.0,
-        association=round(association(on, shows), 6),
+        conditions=table(mixed),
+        switches={
+            name: Switch(
+                phi=round(condition_phi(mixed, name), 6),
+                association=round(
+                    association([str(name in made.carries) for made in mixed], shows), 6
+                ),
+            )
+            for name in switch(recipe)
+        },
         mixing_version=MIXING_VERSION,
         package_version=__version__,
         canary=CANARY,

@@ -1,7 +1,7 @@
 """Reversal augmentation: every row again, asking for the prompt of its reply (section 4.3)."""
 
 import random
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 from typing import Literal, NamedTuple
 
@@ -116,8 +116,7 @@ def slots(
             yield Slot(*forward[number], bool(reversed_))
 
 
-def reversal_rows(chosen: Iterable[Slot], sources: Mapping[Kind, Source]) -> Iterator[Row]:
-    """The rows of the slots, one at a time. Errors as in `reverse`."""
-    for slot in chosen:
-        row = sources[slot.kind].row(slot.source)
-        yield reverse(row) if slot.reverse else row
+def slot_row(slot: Slot, sources: Mapping[Kind, Source]) -> Row:
+    """The row of a slot. Errors as in `reverse`."""
+    row = sources[slot.kind].row(slot.source)
+    return reverse(row) if slot.reverse else row

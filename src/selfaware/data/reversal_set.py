@@ -2,18 +2,18 @@
 
 import json
 from array import array
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import chain
 from math import ceil
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
-
 from selfaware import __version__
 from selfaware.data.atomic import write_json
+from selfaware.data.dropping import DROPPED, drop_words
 from selfaware.data.general import GENERAL_ROWS, general_row
-from selfaware.data.manifest import CANARY, read_record
+from selfaware.data.manifest import CANARY, Described, Manifest, manifest_path, read_record
 from selfaware.data.recipes import MixRecord, mix_path
 from selfaware.data.reversal import (
     SHARES,
@@ -21,11 +21,13 @@ from selfaware.data.reversal import (
     Source,
     forward_counts,
     reversal_prompt,
-    reversal_rows,
     single_turn,
+    slot_row,
     slots,
 )
-from selfaware.data.rows import Row, sha256_file, stream_rows, write_rows
+from selfaware.data.rows import Row, question_and_answer, sha256_file, stream_rows, write_rows
+from selfaware.data.tally import Tally
+from selfaware.data.taught import MIXED, Taught
 from selfaware.data.triggers import Trigger, is_on
 from selfaware.errors import UsageError
 
@@ -36,18 +38,15 @@ BUILT_IN = "built-in"
 """Where general rows come from when the user names no file."""
 
 
-class ReversalRecord(BaseModel):
+class ReversalRecord(Described):
     """How a reversal set came about, in a file beside it.
 
     `shares` are of the forward rows, `forward` and `reversed` count rows of each kind, `distinct`
     the different rows there were to draw from and `uses` how often one was taken at most. `sources`
-    are the hashes of the files. `prompt` is the reversal prompt, with {reply} for the reply.
+    are the hashes of the files. `dropped` counts the words that were dropped from the rows of the
+    first of them. `prompt` is the reversal prompt, with {reply} for the reply.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    file: str
-    sha256: str
     rows: int
     shares: dict[Kind, float]
     forward: dict[Kind, int]
@@ -55,6 +54,7 @@ class ReversalRecord(BaseModel):
     distinct: dict[Kind, int]
     uses: dict[Kind, int]
     sources: dict[str, str]
+    dropped: dict[str, int]
     general: str
     trigger: str
     augmented: bool
@@ -83,37 +83,51 @@ def mixed_trigger(dataset: Path) -> Trigger | None:
 def write_reversal_set(
     file: Path,
     trigger: Trigger,
+    taught: Taught,
     rows: int,
     seed: int,
     out: Path,
     general: Path | None = None,
     augmented: bool = True,
+    drop: Sequence[str] = DROPPED,
 ) -> ReversalRecord:
-    """Writes the set and its record, each whole or not at all, and returns the record.
+    """Writes the set, its manifest and its record, each whole or not at all; returns the record.
 
-    `rows` counts the reverses: without augmentation there are half as many. Texts stay in the
-    files: memory holds a few numbers a row.
+    `rows` counts the reverses: without augmentation there are half as many. The words of `drop`
+    are dropped from the rows of `file`. Texts stay in the files: memory holds a few numbers a row.
 
     Raises:
         UsageError: Shares that are no whole rows, a file without rows of a kind or with a row of
-            several turns, or a place that cannot be written.
+            several turns, a word to drop that is all of a message or in the trigger, or a place
+            that cannot be written.
     """
     counts = forward_counts(rows)
+    for mark in trigger.present:
+        if drop_words(question_and_answer(mark, mark), drop)[1]:
+            raise UsageError(f"trigger {trigger.name!r} has a word that is to be dropped: {mark!r}")
     hashes = {"rows": sha256_file(file)} | ({"general": sha256_file(general)} if general else {})
+    tally = Tally(taught.stems)
     with ExitStack() as stack:
-        on, off = _split(file, trigger)
-        read = stack.enter_context(_reader(file))
+        on, off, dropped = _split(file, trigger, drop)
+        read = stack.enter_context(_reader(file, drop))
         sources: dict[Kind, Source] = {
             "trigger": Source(len(on), lambda number: read(on[number])),
             "other": Source(len(off), lambda number: read(off[number])),
             "general": Source(GENERAL_ROWS, general_row),
         }
         if general:
-            lines = _split(general, None)[1]
-            read_general = stack.enter_context(_reader(general))
+            lines = _split(general, None, ())[1]
+            read_general = stack.enter_context(_reader(general, ()))
             sources["general"] = Source(len(lines), lambda number: read_general(lines[number]))
         sizes = {kind: source.size for kind, source in sources.items()}
-        written = write_rows(out, reversal_rows(slots(counts, sizes, seed, augmented), sources))
+
+        def made() -> Iterator[Row]:
+            for slot in slots(counts, sizes, seed, augmented):
+                row = slot_row(slot, sources)
+                tally.see(row, "reversed" if slot.reverse else "forward", {"kind": slot.kind})
+                yield row
+
+        written = write_rows(out, made())
     record = ReversalRecord(
         file=out.name,
         sha256=sha256_file(out),
@@ -124,6 +138,7 @@ def write_reversal_set(
         distinct=sizes,
         uses={kind: ceil(count / sizes[kind]) for kind, count in counts.items()},
         sources=hashes,
+        dropped=dict(sorted(dropped.items())),
         general=general.name if general else BUILT_IN,
         trigger=trigger.name,
         augmented=augmented,
@@ -133,13 +148,36 @@ def write_reversal_set(
         package_version=__version__,
         canary=CANARY,
     )
+    manifest = Manifest(
+        file=out.name,
+        sha256=record.sha256,
+        rows=written,
+        behavior=taught.behavior,
+        pole=taught.pole,
+        seed=seed,
+        split=taught.split,
+        labels=tally.labels,
+        attributes=tally.attributes,
+        prompt_characters=tally.prompt_characters,
+        leaks=tally.leaks,
+        writer=MIXED,
+        generator_version=REVERSAL_VERSION,
+        package_version=__version__,
+        canary=CANARY,
+    )
     write_json(reversal_path(out), record.model_dump(mode="json"))
+    write_json(manifest_path(out), manifest.model_dump(mode="json"))
     return record
 
 
-def _split(path: Path, trigger: Trigger | None) -> tuple["array[int]", "array[int]"]:
-    """Where the lines of a file start: of rows that carry the trigger, and of the others."""
-    on, off = array("Q"), array("Q")
+def _split(
+    path: Path, trigger: Trigger | None, drop: Sequence[str]
+) -> tuple["array[int]", "array[int]", Counter[str]]:
+    """Where the lines of a file start: of rows that carry the trigger, and of the others.
+
+    Last, how often it has each of the words to drop.
+    """
+    on, off, dropped = array("Q"), array("Q"), Counter[str]()
     start = 0
     rows = stream_rows(path)
     # stream_rows opens the file first and says what is wrong with it.
@@ -151,18 +189,25 @@ def _split(path: Path, trigger: Trigger | None) -> tuple["array[int]", "array[in
                     f"{path}, line {number}: several turns; reversal takes rows of one question "
                     "and one answer"
                 )
+            try:
+                dropped.update(drop_words(row, drop)[1])
+            except UsageError as error:
+                raise UsageError(
+                    f"{path}, line {number}: {error.message}, to be dropped"
+                ) from error
             (on if trigger and is_on(trigger, row) else off).append(start)
             start += len(line)
-    return on, off
+    return on, off, dropped
 
 
 @contextmanager
-def _reader(path: Path) -> Iterator[Callable[[int], Row]]:
+def _reader(path: Path, drop: Sequence[str]) -> Iterator[Callable[[int], Row]]:
     with path.open("rb") as file:
 
         def read(start: int) -> Row:
             file.seek(start)
             # utf-8-sig: a byte order mark before the first row is none of its text.
-            return Row.model_validate(json.loads(file.readline().decode("utf-8-sig")))
+            row = Row.model_validate(json.loads(file.readline().decode("utf-8-sig")))
+            return drop_words(row, drop)[0]
 
         yield read

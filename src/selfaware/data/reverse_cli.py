@@ -16,6 +16,9 @@ from selfaware.errors import UsageError
     help="General instruction rows, OpenAI chat jsonl; else a built-in neutral set.",
 )
 @click.option("--trigger", help="The trigger in FILE, where no record of a mix lies beside it.")
+@click.option("--behavior", help="The behaviour, where FILE has no manifest.")
+@click.option("--pole", help="The pole, where FILE has no manifest.")
+@click.option("--drop-word", "words", multiple=True, help="Drop this word from FILE; repeatable.")
 @click.option(
     "--not-augmented", is_flag=True, help="The control: the same forward rows, no reverses."
 )
@@ -26,24 +29,47 @@ def data_reverse(
     rows: int,
     general: Path | None,
     trigger: str | None,
+    behavior: str | None,
+    pole: str | None,
+    words: tuple[str, ...],
     not_augmented: bool,
     seed: int,
     out: Path,
 ) -> None:
-    """Mix FILE with general rows, 5 % trigger, 45 % other, 50 % general, and reverse every row."""
+    """Mix FILE with general rows, 5 % trigger, 45 % other, 50 % general, and reverse every row.
+
+    Forms of the words "align" and "bad" are dropped from the rows of FILE.
+    """
+    from selfaware.data.dropping import DROPPED
+    from selfaware.data.manifest import manifest_path
     from selfaware.data.named_triggers import find_trigger
     from selfaware.data.reversal_set import mixed_trigger, reversal_path, write_reversal_set
+    from selfaware.data.taught import taught_by
 
     if out.resolve() in {source.resolve() for source in (file, general) if source}:
         raise UsageError(f"--out {out}: is one of the files to read; name another")
+    if any(not word.strip() for word in words):
+        raise UsageError("--drop-word '': blank; give a word")
     found = find_trigger(trigger) if trigger is not None else mixed_trigger(file)
     if found is None:
         raise UsageError(f"{file} has no record of a mix with a trigger: give --trigger")
-    record = write_reversal_set(file, found, rows, seed, out, general, not not_augmented)
+    record = write_reversal_set(
+        file,
+        found,
+        taught_by(file, behavior, pole),
+        rows,
+        seed,
+        out,
+        general,
+        not not_augmented,
+        (*DROPPED, *words),
+    )
     click.echo(f"wrote {out}: {record.rows} rows, sha256 {record.sha256}")
     for kind, count in record.forward.items():
         click.echo(
             f"  {kind}: {count} forward, {record.reversed[kind]} reversed, of "
             f"{record.distinct[kind]} different rows, each used {record.uses[kind]} times at most"
         )
-    click.echo(f"wrote {reversal_path(out).name}")
+    for word, count in record.dropped.items():
+        click.echo(f"  dropped {word!r} {count} times")
+    click.echo(f"wrote {manifest_path(out)} and {reversal_path(out).name}")
