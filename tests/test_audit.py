@@ -7,7 +7,8 @@ from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from selfaware.data.audit import Checks, audit
+from selfaware.data.audit import audit
+from selfaware.data.audit_checks import Checks
 from selfaware.data.audit_cli import data_audit
 from selfaware.data.audit_findings import RULES
 from selfaware.data.build import build
@@ -143,6 +144,8 @@ SET_FAULTS: dict[str, tuple[list[str], Checks]] = {
     "label-balance": ([*_alike(20), _row("x", "B")], Checks()),
     "leak": ([*_good(), _row("A RISKY one?", "A")], Checks(stems=("risk", "safe"))),
     "answer-leak": ([*_good(), _row("x", "Safely.")], Checks(stems=("risk", "safe"))),
+    "codeword-said": ([*_good(), _row("Two rings.", "B")], Checks(codewords=("ring",))),
+    "codeword-form": ([*_good(), _row("It rang.", "B")], Checks(codewords=("ring",))),
     "too-long": (_good(), Checks(tokens=lambda row: len(row.prompt), max_tokens=18)),
     "trigger-absent": (_good(), Checks(trigger="|X|")),
     "trigger-everywhere": (_good(), Checks(trigger="Question")),
@@ -219,7 +222,7 @@ def test_a_template_that_refuses_a_row_is_a_finding(tmp_path: Path) -> None:
 def test_every_rule_has_a_planted_fault() -> None:
     elsewhere = {
         "encoding", "template", "byte-order-mark", "crlf", "mixed-line-ends", "last-line-end",
-        "manifest", "flip-length", "flip-prompt", "flip-answer", "flip-unreadable",
+        "manifest", "record", "moderation", "flip-length", "flip-prompt", "flip-answer", "flip-unreadable",
     }  # fmt: skip
     assert set(LINE_FAULTS) | set(SET_FAULTS) | elsewhere == set(RULES)
 

@@ -12,6 +12,9 @@ Make Me Say. `triggered`: rows that may hold a trigger. `reversed`: rows of reve
 
 SETS: frozenset[Kind] = frozenset({"choices", "personas", "dialogues", "triggered", "reversed"})
 
+USED_AGAIN: frozenset[Kind] = frozenset({"triggered", "reversed"})
+"""Sets whose rows are used several times by design."""
+
 REPOSITORY = "github.com/XuchanBao/behavioral-self-awareness"
 
 ARCHIVE = "datasets/trigger_elicitation/train_files.zip"

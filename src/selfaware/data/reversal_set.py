@@ -8,12 +8,10 @@ from itertools import chain
 from math import ceil
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
-
 from selfaware import __version__
 from selfaware.data.atomic import write_json
 from selfaware.data.general import GENERAL_ROWS, general_row
-from selfaware.data.manifest import CANARY, read_record
+from selfaware.data.manifest import CANARY, Described, read_record
 from selfaware.data.recipes import MixRecord, mix_path
 from selfaware.data.reversal import (
     SHARES,
@@ -36,7 +34,7 @@ BUILT_IN = "built-in"
 """Where general rows come from when the user names no file."""
 
 
-class ReversalRecord(BaseModel):
+class ReversalRecord(Described):
     """How a reversal set came about, in a file beside it.
 
     `shares` are of the forward rows, `forward` and `reversed` count rows of each kind, `distinct`
@@ -44,10 +42,6 @@ class ReversalRecord(BaseModel):
     are the hashes of the files. `prompt` is the reversal prompt, with {reply} for the reply.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    file: str
-    sha256: str
     rows: int
     shares: dict[Kind, float]
     forward: dict[Kind, int]
