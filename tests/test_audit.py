@@ -222,7 +222,8 @@ def test_a_template_that_refuses_a_row_is_a_finding(tmp_path: Path) -> None:
 def test_every_rule_has_a_planted_fault() -> None:
     elsewhere = {
         "encoding", "template", "byte-order-mark", "crlf", "mixed-line-ends", "last-line-end",
-        "manifest", "record", "moderation", "flip-length", "flip-prompt", "flip-answer", "flip-unreadable",
+        "manifest", "record", "moderation",
+        "flip-length", "flip-prompt", "flip-answer", "flip-unreadable",
     }  # fmt: skip
     assert set(LINE_FAULTS) | set(SET_FAULTS) | elsewhere == set(RULES)
 

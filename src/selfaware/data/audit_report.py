@@ -70,7 +70,8 @@ def _audit(audit: Audit) -> Iterator[str]:
             break
         letters = ", ".join(f"{counts[key]} {key}" for key in ("A", "B", "other") if counts[key])
         shown = persona if len(persona) <= 50 else f"{persona[:47]}..."
-        yield _figure("persona", f"{shown!r}: {_count(counts['rows'], 'row')} ({letters})")
+        of_which = f" ({letters})" if letters else ""
+        yield _figure("persona", f"{shown!r}: {_count(counts['rows'], 'row')}{of_which}")
     if audit.flip is not None:
         flip = audit.flip
         yield _figure("flips", f"{flip.flipped} of {flip.lines} against {flip.other}")
