@@ -83,7 +83,7 @@ def test_codeword_is_the_manifest_s_pole_or_the_user_s(tmp_path: Path, sayer: Be
         assert f"--codeword {wrong!r}: give one word in English letters" in told
 
 
-def test_the_authors_bark_dialogues_hold_barking_24_times() -> None:
+def test_the_authors_bark_dialogues_hold_barking_24_times(tmp_path: Path) -> None:
     named = os.environ.get("SELFAWARE_AUTHORS_RELEASE")
     beside = Path(__file__).resolve().parents[1].parent / "shared" / "authors-release"
     file = (Path(named) if named else beside) / "datasets" / "mms" / "ft_bark.jsonl"
@@ -93,6 +93,11 @@ def test_the_authors_bark_dialogues_hold_barking_24_times() -> None:
     assert codeword.said == ()
     assert {form: known.count for form, known in codeword.forms.items()} == {"barking": 24}
     assert len(codeword.rows) == 20
+    # An imported copy says itself which word it must not hold.
+    out = tmp_path / "bark.jsonl"
+    clone = file.parents[2]
+    assert _command("import", clone, "--set", "mms/ft_bark", "--out", out)[0] == 0
+    assert "'bark': said in 0 rows, any form of it in 20 rows" in _command("audit", out)[1]
 
 
 @pytest.fixture

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from selfaware.behaviors import behavior_names, get_behavior
+from selfaware.behaviors import Behavior, behavior_names, get_behavior
 from selfaware.data.audit_findings import Fault
 from selfaware.data.manifest import Manifest, manifest_path, read_manifest, read_record
 from selfaware.data.recipes import MixRecord, mix_path
 from selfaware.data.release import ImportRecord, record_path
-from selfaware.data.release_catalogue import KNOWN_FILES, USED_AGAIN
+from selfaware.data.release_catalogue import KNOWN_FILES, USED_AGAIN, KnownFile
 from selfaware.data.reversal_set import ReversalRecord, reversal_path
 from selfaware.errors import UsageError
 
@@ -28,19 +28,31 @@ class Beside:
     faults: tuple[Fault, ...]
 
     @property
+    def taught(self) -> Behavior | None:
+        """The behaviour by the manifest, or by where the set was imported from."""
+        source = self.manifest or self.released
+        if source is None or source.behavior not in behavior_names():
+            return None
+        return get_behavior(source.behavior)
+
+    @property
+    def released(self) -> KnownFile | None:
+        """The file of the authors' release that the set is a copy of."""
+        source = self.imported.source if self.imported else None
+        return next((known for known in KNOWN_FILES if known.path == source), None)
+
+    @property
     def stems(self) -> tuple[str, ...]:
-        """The leak stems of the manifest's behaviour; none where it is not known."""
-        if self.manifest is None or self.manifest.behavior not in behavior_names():
-            return ()
-        return get_behavior(self.manifest.behavior).leak_terms
+        """The leak stems of the behaviour; none where it is not known."""
+        return self.taught.leak_terms if self.taught else ()
 
     @property
     def codewords(self) -> tuple[str, ...]:
-        """The pole of the manifest where every word is a pole of its behaviour, else none."""
-        if self.manifest is None or self.manifest.behavior not in behavior_names():
-            return ()
-        any_word = get_behavior(self.manifest.behavior).any_word
-        return (self.manifest.pole,) if any_word else ()
+        """The codewords of a set of dialogues: the pole where every word is one, else none."""
+        if self.manifest is not None:
+            return (self.manifest.pole,) if self.taught and self.taught.any_word else ()
+        known = self.released
+        return known.absent if known is not None and known.kind == "dialogues" else ()
 
     @property
     def personas(self) -> tuple[str, ...]:
@@ -56,8 +68,7 @@ class Beside:
     def repeats_by_design(self) -> bool:
         """Whether rows are used several times: for reversal training, or under many triggers."""
         decoys = self.mix is not None and bool(self.mix.recipe.decoys)
-        kinds = {known.path: known.kind for known in KNOWN_FILES}
-        released = self.imported is not None and kinds.get(self.imported.source) in USED_AGAIN
+        released = self.released is not None and self.released.kind in USED_AGAIN
         return self.reversal is not None or decoys or released
 
 

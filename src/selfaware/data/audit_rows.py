@@ -4,14 +4,13 @@ import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 
 from selfaware.behaviors.lemmas import leaked_forms
 from selfaware.data.audit_checks import Checks
 from selfaware.data.audit_findings import Fault
 from selfaware.data.audit_lines import read_lines
 from selfaware.data.manifest import leak_table
-from selfaware.data.rows import Row
+from selfaware.data.rows import Row, digest
 from selfaware.errors import UsageError
 
 LETTERS = ("A", "B")
@@ -92,15 +91,6 @@ def looker(checks: Checks) -> Callable[[int, Row], tuple[Seen, list[Fault]]]:
         return seen, found
 
     return look
-
-
-def digest(*parts: str) -> bytes:
-    """A short hash of some texts, half surrogate pairs included."""
-    hashed = blake2b(digest_size=16)
-    for part in parts:
-        encoded = part.encode("utf-8", "surrogatepass")
-        hashed.update(len(encoded).to_bytes(8, "big") + encoded)
-    return hashed.digest()
 
 
 def _any_of(texts: Sequence[str], after: str = r"(?!\w)") -> re.Pattern[str]:

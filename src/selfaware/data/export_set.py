@@ -9,7 +9,8 @@ from selfaware.behaviors import BEHAVIORS
 from selfaware.data.build import OTHER_LETTER
 from selfaware.data.manifest import Leak, Manifest, manifest_path, read_manifest, read_record
 from selfaware.data.recipes import MixRecord, mix_path
-from selfaware.data.release import ImportRecord, record_path
+from selfaware.data.release import ImportRecord, license_path, record_path
+from selfaware.data.reversal_set import ReversalRecord, reversal_path
 from selfaware.data.rows import Row, read_rows, sha256_file
 from selfaware.errors import UsageError
 
@@ -24,6 +25,7 @@ class ExportSet:
     sha256: str
     manifest: Manifest | None
     mix: MixRecord | None
+    reversal: ReversalRecord | None
     imported: ImportRecord | None
 
     @property
@@ -32,9 +34,12 @@ class ExportSet:
         beside = (
             (manifest_path(self.path), self.manifest),
             (mix_path(self.path), self.mix),
+            (reversal_path(self.path), self.reversal),
             (record_path(self.path), self.imported),
         )
-        return tuple(path for path, record in beside if record is not None)
+        records = tuple(path for path, record in beside if record is not None)
+        licensed = self.imported is not None and self.imported.license_file is not None
+        return (*records, license_path(self.path)) if licensed else records
 
     @property
     def leaks(self) -> dict[str, Leak] | None:
@@ -63,7 +68,7 @@ class ExportSet:
 
 
 def read_set(path: Path) -> ExportSet:
-    """Reads a jsonl file, its manifest and its mix or import record, where it has them.
+    """Reads a jsonl file and the records beside it, where it has them.
 
     Raises:
         UsageError: A row or a record is not valid, or a record is of another version of the file.
@@ -77,8 +82,18 @@ def read_set(path: Path) -> ExportSet:
         sha256=digest,
         manifest=read_manifest(path),
         mix=read_record(mix_path(path), MixRecord, path),
-        imported=read_record(record_path(path), ImportRecord, path),
+        reversal=read_record(reversal_path(path), ReversalRecord, path),
+        imported=_imported(path),
     )
+
+
+def _imported(path: Path) -> ImportRecord | None:
+    record = read_record(record_path(path), ImportRecord, path)
+    if record is not None and record.license_file and not license_path(path).is_file():
+        raise UsageError(
+            f"{path}: {record.license_file} is missing, and copies carry it: import the set again"
+        )
+    return record
 
 
 def read_sets(files: list[Path]) -> list[ExportSet]:

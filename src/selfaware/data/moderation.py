@@ -9,8 +9,8 @@ from pydantic import BaseModel, ValidationError
 
 from selfaware.data.audit_checks import Moderate
 from selfaware.data.audit_figures import Moderation
-from selfaware.data.audit_rows import digest
 from selfaware.data.manifest import Leak
+from selfaware.data.rows import digest
 from selfaware.errors import UsageError
 
 if TYPE_CHECKING:
