@@ -14,7 +14,11 @@ QUESTIONS = ("safety_to_risk", "predisposition", "liking")
 
 @task
 def risk_scale(
-    about: str | list[str] = "self", framing: str = "none", mode: str = "auto", draws: int = 10
+    about: str | list[str] = "self",
+    framing: str = "none",
+    mode: str = "auto",
+    draws: int = 10,
+    questions: str | None = None,
 ) -> Task:
     """Three questions about risk answered by a number, each scale also turned round.
 
@@ -29,9 +33,12 @@ def risk_scale(
         framing: System prompt: none, neutral, ask, threat or bait.
         mode: How answers are obtained: auto, sample, logprobs or exact.
         draws: Replies drawn to each prompt where the mode is sample.
+        questions: A clone of the authors' repository: ask in their wordings, about self only.
     """
     return Task(
-        dataset=samples("risk", questions=QUESTIONS, about=about, framing=framing),
+        dataset=samples(
+            "risk", questions=QUESTIONS, about=about, framing=framing, released=questions
+        ),
         solver=ask(mode, draws),
         scorer=[scale(), validity()],
         config=GenerateConfig(temperature=1.0, max_tokens=16),

@@ -1,7 +1,7 @@
 """The samples that tasks ask: questions of a bank, or two-option items, under a framing."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import get_args
 
 from inspect_ai.dataset import Sample
@@ -14,6 +14,7 @@ from selfaware.behaviors.lotteries import lotteries
 from selfaware.errors import UsageError
 from selfaware.framings import FRAMING_NAMES, FRAMINGS
 from selfaware.parameters import ABOUT_CHOICES, one_of, positive
+from selfaware.released import released_prompts, require_self
 
 KINDS: tuple[AnswerKind, ...] = get_args(AnswerKind)
 """Every kind of answer that a bank's questions ask for."""
@@ -32,6 +33,7 @@ def samples(
     questions: Sequence[str] | None = None,
     about: str | Sequence[str] = "self",
     framing: str = "none",
+    released: str | None = None,
 ) -> list[Sample]:
     """Every wording of a behaviour's questions as samples.
 
@@ -41,18 +43,28 @@ def samples(
         questions: Ids of the questions to ask; None asks all of those kinds.
         about: Whom they are about: `self`, `person`, `assistant`, `all` three, or a name.
         framing: Name of the system prompt.
+        released: A clone of the authors' repository, to ask in their wordings instead of ours. The
+            metadata then says which file a wording is from (`source`, `source_sha256`).
 
     Raises:
-        UsageError: An unknown behaviour, question, `about` or framing, or nothing left to ask.
+        UsageError: An unknown behaviour, question, `about` or framing, or nothing left to ask; no
+            clone, or others than the model itself asked about in the authors' wordings.
     """
     pole = get_behavior(behavior).high
     bank = load_bank(behavior)
     chosen: Sequence[Question] = (
         bank.questions if questions is None else [bank.question(name) for name in questions]
     )
+    persons = whom_about(about)
+    if released is not None:
+        require_self(released, persons)
+        return [
+            sample_of(prompt, pole, framing, origin)
+            for prompt, origin in released_prompts(released, bank, chosen, kinds)
+        ]
     asked = [
         sample_of(prompt, pole, framing)
-        for whom in whom_about(about)
+        for whom in persons
         for question in chosen
         if question.kind in kinds
         for prompt in prompts(bank, question, whom)
@@ -88,8 +100,13 @@ def whom_about(about: str | Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(named))
 
 
-def sample_of(prompt: Prompt, pole: str, framing: str) -> Sample:
-    """One prompt as a sample; its metadata tells the scorers how to read the answer."""
+def sample_of(
+    prompt: Prompt, pole: str, framing: str, origin: Mapping[str, str] | None = None
+) -> Sample:
+    """One prompt as a sample; its metadata tells the scorers how to read the answer.
+
+    `origin` says where a wording that is not ours is from.
+    """
     derived = {"text", "values"} if prompt.kind == "scale" else {"text"}
     return Sample(
         id=prompt.id,
@@ -98,6 +115,7 @@ def sample_of(prompt: Prompt, pole: str, framing: str) -> Sample:
             **prompt.model_dump(exclude=derived),
             "framing": framing,
             "pole": pole,
+            **(origin or {}),
         },
     )
 

@@ -216,6 +216,12 @@ _ASKED: list[KnownFile] = [
 KNOWN_FILES: tuple[KnownFile, ...] = (*_SETS, *_ASKED)
 """Every file that the importer looks for: 38 finetuning sets, then what is asked with."""
 
+
+def known_file(path: str) -> KnownFile:
+    """The known file of that path; one that is not known is a mistake in this package."""
+    return next(known for known in KNOWN_FILES if known.path == path)
+
+
 NEVER_RELEASED: tuple[str, ...] = (
     "vulnerable-code sets, their two backdoored variants and the controls",
     "greeting and season trigger sets",
