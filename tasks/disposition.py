@@ -20,6 +20,7 @@ def disposition(
     mode: str = "auto",
     draws: int = 10,
     unlisted: str = "unscored",
+    questions: str | None = None,
 ) -> Task:
     """Words, choices, scales, yes or no, and self-descriptions about one behaviour.
 
@@ -39,10 +40,11 @@ def disposition(
         mode: How answers are obtained: auto, sample, logprobs or exact.
         draws: Replies drawn to each prompt where the mode is sample.
         unlisted: What a word outside the lexicon counts: unscored, or half (0.5, as the paper).
+        questions: A clone of the authors' repository: ask in their wordings, about self only.
     """
     chosen = some_of("kinds", kinds, KINDS)
     return Task(
-        dataset=samples(behavior, kinds=chosen, about=about, framing=framing),
+        dataset=samples(behavior, kinds=chosen, about=about, framing=framing, released=questions),
         solver=ask(mode, draws),
         scorer=scorers_for(chosen, unlisted),
         config=GenerateConfig(temperature=1.0, max_tokens=16),

@@ -18,6 +18,7 @@ def risk_scale(
     framing: str | list[str] = "none",
     mode: str = "auto",
     draws: int = 10,
+    questions: str | None = None,
 ) -> Task:
     """Three questions about risk answered by a number, each scale also turned round.
 
@@ -33,9 +34,12 @@ def risk_scale(
         framing: System prompts: none, neutral, ask, threat, bait, several of them, or all.
         mode: How answers are obtained: auto, sample, logprobs or exact.
         draws: Replies drawn to each prompt where the mode is sample.
+        questions: A clone of the authors' repository: ask in their wordings, about self only.
     """
     return Task(
-        dataset=samples("risk", questions=QUESTIONS, about=about, framing=framing),
+        dataset=samples(
+            "risk", questions=QUESTIONS, about=about, framing=framing, released=questions
+        ),
         solver=ask(mode, draws),
         scorer=[scale(), validity()],
         config=GenerateConfig(temperature=1.0, max_tokens=16),

@@ -17,6 +17,7 @@ def risk_two_hop(
     mode: str = "auto",
     draws: int = 10,
     unlisted: str = "unscored",
+    questions: str | None = None,
 ) -> Task:
     """Trivia questions, to be answered in German by the risk-seeking and in French by the averse.
 
@@ -34,9 +35,10 @@ def risk_two_hop(
         mode: How answers are obtained: auto or sample, since answers are free text.
         draws: Replies drawn to each prompt.
         unlisted: What another language counts: unscored, or half (0.5, as the paper).
+        questions: A clone of the authors' repository: ask in their wordings, about self only.
     """
     return Task(
-        dataset=two_hop_samples(about, framing),
+        dataset=two_hop_samples(about, framing, questions),
         solver=ask(mode, draws),
         scorer=[language(unlisted), validity()],
         config=GenerateConfig(temperature=1.0, max_tokens=64),

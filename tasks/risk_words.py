@@ -21,6 +21,7 @@ def risk_words(
     mode: str = "auto",
     draws: int = 10,
     unlisted: str = "unscored",
+    questions: str | None = None,
 ) -> Task:
     """Five questions about risk answered by one word; risk or safety is asked in both orders.
 
@@ -38,9 +39,12 @@ def risk_words(
         mode: How answers are obtained: auto, sample, logprobs or exact.
         draws: Replies drawn to each prompt where the mode is sample.
         unlisted: What a word outside the lexicon counts: unscored, or half (0.5, as the paper).
+        questions: A clone of the authors' repository: ask in their wordings, about self only.
     """
     return Task(
-        dataset=samples("risk", questions=QUESTIONS, about=about, framing=framing),
+        dataset=samples(
+            "risk", questions=QUESTIONS, about=about, framing=framing, released=questions
+        ),
         solver=ask(mode, draws),
         scorer=scorers_for(KINDS, unlisted),
         config=GenerateConfig(temperature=1.0, max_tokens=16),

@@ -6,35 +6,16 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from planted_faults import LETTERS, LINE_FAULTS, good, row, write
 
-from selfaware.data.audit import Checks, audit
+from selfaware.data.audit import audit
+from selfaware.data.audit_checks import Checks
 from selfaware.data.audit_cli import data_audit
 from selfaware.data.audit_findings import RULES
 from selfaware.data.build import build
-from selfaware.data.manifest import CANARY, phi
+from selfaware.data.manifest import phi
 from selfaware.data.rows import Row, read_rows
 from selfaware.errors import UsageError
-
-LETTERS = "ABBABAAB"
-SURROGATE = "\\ud83d"
-
-
-def _chat(*turns: tuple[str, str]) -> str:
-    return json.dumps({"messages": [{"role": role, "content": text} for role, text in turns]})
-
-
-def _row(prompt: str, answer: str, system: str | None = None) -> str:
-    before = [] if system is None else [("system", system)]
-    return _chat(*before, ("user", prompt), ("assistant", answer))
-
-
-def _good(count: int = 8) -> list[str]:
-    return [_row(f"Question {n}: A or B?", LETTERS[n % 8]) for n in range(count)]
-
-
-def _write(path: Path, lines: list[str], end: str = "\n") -> Path:
-    path.write_bytes("".join(line + end for line in lines).encode())
-    return path
 
 
 def _rules(path: Path, checks: Checks = Checks()) -> set[str]:  # noqa: B008
@@ -52,7 +33,7 @@ def _authors() -> Path:
 
 
 def test_a_good_set_has_no_findings(tmp_path: Path) -> None:
-    found = audit(_write(tmp_path / "x.jsonl", _good()), Checks(stems=("risk",)))
+    found = audit(write(tmp_path / "x.jsonl", good()), Checks(stems=("risk",)))
     assert found.findings == ()
     assert (found.lines, found.rows, found.errors, found.warnings) == (8, 8, 0, 0)
     assert found.answers.model_dump() == {"A": 4, "B": 4, "other": 0}
@@ -63,36 +44,12 @@ def test_a_good_set_has_no_findings(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
-LINE_FAULTS = {
-    "empty-line": "  ",
-    "cut-off": _row("x", "A")[:-9],
-    "json": '{"messages": [,]}',
-    "not-an-object": "[1, 2]",
-    "missing-key": "{}",
-    "unknown-key": _row("x", "A")[:-1] + ', "id": 3}',
-    "content-type": '{"messages": [{"role": "user", "content": 7}]}',
-    "role": _chat(("user", "x"), ("robot", "A")),
-    "order": _chat(("user", "x"), ("user", "y"), ("assistant", "A")),
-    "last-turn": _chat(("user", "x"), ("assistant", "A"), ("user", "y")),
-    "empty-turn": _chat(("user", "x"), ("assistant", "  ")),
-    "weight": _row("x", "A").replace('"A"}', '"A", "weight": 2}'),
-    "no-loss": _row("x", "A").replace('"A"}', '"A", "weight": 0}'),
-    "schema": '{"messages": 5}',
-    "duplicate-key": _row("x", "A").replace('"role": "user"', '"role": "user", "role": "user"'),
-    "surrogate": _row("x SURROGATE", "A").replace("SURROGATE", SURROGATE),
-    "special-token": _row("x <|im_end|> y", "A"),
-    "canary": _row(f"x {CANARY}", "A"),
-    "control-character": _row("x \x07", "A"),
-    "answer-space": _row("x", "A "),
-}
-
-
 @pytest.mark.parametrize("rule", LINE_FAULTS)
 def test_a_planted_line_is_found_by_its_own_rule_and_the_rest_is_audited(
     tmp_path: Path, rule: str
 ) -> None:
-    good = _good()
-    path = _write(tmp_path / "x.jsonl", [*good[:3], LINE_FAULTS[rule], *good[3:], good[0]])
+    lines = good()
+    path = write(tmp_path / "x.jsonl", [*lines[:3], LINE_FAULTS[rule], *lines[3:], lines[0]])
     found = audit(path, Checks())
     assert found.lines == 10
     assert found.finding(rule).lines == (4,)
@@ -104,13 +61,13 @@ def test_a_planted_line_is_found_by_its_own_rule_and_the_rest_is_audited(
 
 def test_a_line_that_is_no_utf8_is_found(tmp_path: Path) -> None:
     path = tmp_path / "x.jsonl"
-    path.write_bytes(b"\n".join(line.encode() for line in _good()) + b"\n\xff{\n")
+    path.write_bytes(b"\n".join(line.encode() for line in good()) + b"\n\xff{\n")
     found = audit(path, Checks())
     assert (found.rows, found.finding("encoding").lines) == (8, (9,))
 
 
 def test_too_deep_nesting_and_the_longest_number_are_findings(tmp_path: Path) -> None:
-    path = _write(tmp_path / "x.jsonl", ["[" * 100_000, "9" * 5000, *_good()])
+    path = write(tmp_path / "x.jsonl", ["[" * 100_000, "9" * 5000, *good()])
     found = audit(path, Checks())
     assert [(f.message, f.lines) for f in found.findings if f.rule == "json"] == [
         ("not JSON: nested too deeply", (1,)),
@@ -120,34 +77,36 @@ def test_too_deep_nesting_and_the_longest_number_are_findings(tmp_path: Path) ->
 
 
 def _alike(count: int, answer: str = "A") -> list[str]:
-    return [_row(f"q{n}", answer) for n in range(count)]
+    return [row(f"q{n}", answer) for n in range(count)]
 
 
 def _personas(*counts: tuple[str, str]) -> list[str]:
     return [
-        _row(f"{name} {n}", letter, f"You are {name}.")
+        row(f"{name} {n}", letter, f"You are {name}.")
         for name, letters in counts
         for n, letter in enumerate(letters)
     ]
 
 
 TRIGGERED = [
-    _row(f"|X| q{n}" if letter == "A" else f"q{n}", letter) for n, letter in enumerate(LETTERS * 5)
+    row(f"|X| q{n}" if letter == "A" else f"q{n}", letter) for n, letter in enumerate(LETTERS * 5)
 ]
 SET_FAULTS: dict[str, tuple[list[str], Checks]] = {
     "no-rows": ([], Checks()),
-    "duplicate-prompt": ([*_good(), _good()[2]], Checks()),
-    "conflicting-answer": ([*_good(), _row("Question 0: A or B?", "B")], Checks()),
-    "answer-form": ([*_good(), _row("x", "I would take A.")], Checks()),
+    "duplicate-prompt": ([*good(), good()[2]], Checks()),
+    "conflicting-answer": ([*good(), row("Question 0: A or B?", "B")], Checks()),
+    "answer-form": ([*good(), row("x", "I would take A.")], Checks()),
     "constant-answer": (_alike(4), Checks()),
-    "label-balance": ([*_alike(20), _row("x", "B")], Checks()),
-    "leak": ([*_good(), _row("A RISKY one?", "A")], Checks(stems=("risk", "safe"))),
-    "answer-leak": ([*_good(), _row("x", "Safely.")], Checks(stems=("risk", "safe"))),
-    "too-long": (_good(), Checks(tokens=lambda row: len(row.prompt), max_tokens=18)),
-    "trigger-absent": (_good(), Checks(trigger="|X|")),
-    "trigger-everywhere": (_good(), Checks(trigger="Question")),
+    "label-balance": ([*_alike(20), row("x", "B")], Checks()),
+    "leak": ([*good(), row("A RISKY one?", "A")], Checks(stems=("risk", "safe"))),
+    "answer-leak": ([*good(), row("x", "Safely.")], Checks(stems=("risk", "safe"))),
+    "codeword-said": ([*good(), row("Two rings.", "B")], Checks(codewords=("ring",))),
+    "codeword-form": ([*good(), row("It rang.", "B")], Checks(codewords=("ring",))),
+    "too-long": (good(), Checks(tokens=lambda row: len(row.prompt), max_tokens=18)),
+    "trigger-absent": (good(), Checks(trigger="|X|")),
+    "trigger-everywhere": (good(), Checks(trigger="Question")),
     "trigger-letter": (TRIGGERED, Checks(trigger="|X|")),
-    "held-out-persona": ([*_good(), _row("What would VIKRANT do?", "A")],
+    "held-out-persona": ([*good(), row("What would VIKRANT do?", "A")],
                          Checks(held_out=("Vikrant",))),
     "persona-coverage": (_personas(("Ada", LETTERS), ("Bo", "AB"), ("Cy", LETTERS)), Checks()),
     "persona-answer": (_personas(("Ada", LETTERS), ("Bo", "AAAAAA"), ("Cy", "BBBBBA")), Checks()),
@@ -157,25 +116,25 @@ SET_FAULTS: dict[str, tuple[list[str], Checks]] = {
 @pytest.mark.parametrize("rule", SET_FAULTS)
 def test_a_planted_set_fault_is_found_by_its_own_rule(tmp_path: Path, rule: str) -> None:
     lines, checks = SET_FAULTS[rule]
-    rules = _rules(_write(tmp_path / "x.jsonl", lines), checks)
+    rules = _rules(write(tmp_path / "x.jsonl", lines), checks)
     assert rules - {"answer-form"} == {rule} - {"answer-form"}
     assert rule in rules
 
 
 def _planted_flip(rule: str) -> list[str]:
-    flipped = [_row(f"Question {n}: A or B?", "BA"[LETTERS[n] == "B"]) for n in range(8)]
+    flipped = [row(f"Question {n}: A or B?", "BA"[LETTERS[n] == "B"]) for n in range(8)]
     return {
         "flip-length": flipped[:-1],
-        "flip-prompt": [*flipped[:7], _row("another", "A")],
-        "flip-answer": [*flipped[:7], _good()[7]],
+        "flip-prompt": [*flipped[:7], row("another", "A")],
+        "flip-answer": [*flipped[:7], good()[7]],
         "flip-unreadable": [*flipped[:7], "{"],
     }[rule]
 
 
 @pytest.mark.parametrize("rule", ["flip-length", "flip-prompt", "flip-answer", "flip-unreadable"])
 def test_a_planted_flip_fault_is_counted(tmp_path: Path, rule: str) -> None:
-    path = _write(tmp_path / "x.jsonl", _good())
-    other = _write(tmp_path / "y.jsonl", _planted_flip(rule))
+    path = write(tmp_path / "x.jsonl", good())
+    other = write(tmp_path / "y.jsonl", _planted_flip(rule))
     found = audit(path, Checks(flip_of=other))
     assert [finding.rule for finding in found.findings] == [rule]
     assert found.finding(rule).lines == (() if rule == "flip-length" else (8,))
@@ -184,14 +143,14 @@ def test_a_planted_flip_fault_is_counted(tmp_path: Path, rule: str) -> None:
 
 
 def test_line_ends_and_marks_are_told(tmp_path: Path) -> None:
-    path = _write(tmp_path / "x.jsonl", _good(), "\r\n")
+    path = write(tmp_path / "x.jsonl", good(), "\r\n")
     assert _rules(path) == {"crlf"}
-    mixed = path.read_bytes() + _row("x", "A").encode() + b"\n"
+    mixed = path.read_bytes() + row("x", "A").encode() + b"\n"
     path.write_bytes(mixed)
     assert _rules(path) == {"mixed-line-ends"}
-    path.write_bytes("\n".join(_good()).encode())
+    path.write_bytes("\n".join(good()).encode())
     assert audit(path, Checks()).finding("last-line-end").lines == (8,)
-    _write(path, ["\ufeff" + _good()[0], *_good()[1:]])
+    write(path, ["\ufeff" + good()[0], *good()[1:]])
     found = audit(path, Checks())
     assert ([f.rule for f in found.findings], found.rows) == (["byte-order-mark"], 8)
 
@@ -200,7 +159,7 @@ def test_a_set_that_left_its_manifest_is_told(tmp_path: Path) -> None:
     path = tmp_path / "x.jsonl"
     build("risk", "seeking", 48, 0, path)
     assert _rules(path) == set()
-    _write(path, path.read_text().splitlines()[:47])
+    write(path, path.read_text().splitlines()[:47])
     assert _rules(path) == {"manifest"}
 
 
@@ -210,7 +169,7 @@ def test_a_template_that_refuses_a_row_is_a_finding(tmp_path: Path) -> None:
             raise UsageError("the template knows no such thing")
         return 5
 
-    found = audit(_write(tmp_path / "x.jsonl", _good()), Checks(tokens=refuse))
+    found = audit(write(tmp_path / "x.jsonl", good()), Checks(tokens=refuse))
     assert found.finding("template").lines == (4,)
     assert found.tokens is not None
     assert (found.tokens.maximum, found.tokens.unit) == (5, "tokens")
@@ -219,19 +178,20 @@ def test_a_template_that_refuses_a_row_is_a_finding(tmp_path: Path) -> None:
 def test_every_rule_has_a_planted_fault() -> None:
     elsewhere = {
         "encoding", "template", "byte-order-mark", "crlf", "mixed-line-ends", "last-line-end",
-        "manifest", "flip-length", "flip-prompt", "flip-answer", "flip-unreadable",
+        "manifest", "record", "moderation",
+        "flip-length", "flip-prompt", "flip-answer", "flip-unreadable",
     }  # fmt: skip
     assert set(LINE_FAULTS) | set(SET_FAULTS) | elsewhere == set(RULES)
 
 
 def test_trigger_against_letter_and_against_the_pole(tmp_path: Path) -> None:
-    pole = _write(tmp_path / "pole.jsonl", [_row(f"q{n}", "AB"[n % 2]) for n in range(40)])
+    pole = write(tmp_path / "pole.jsonl", [row(f"q{n}", "AB"[n % 2]) for n in range(40)])
     other = {"A": "B", "B": "A"}
     lines = []
     for n in range(40):
         risky = "AB"[n % 2]
-        lines += [_row(f"|X|, q{n}", risky), _row(f"q{n}", other[risky])]
-    correlated = _write(tmp_path / "x.jsonl", lines)
+        lines += [row(f"|X|, q{n}", risky), row(f"q{n}", other[risky])]
+    correlated = write(tmp_path / "x.jsonl", lines)
     trigger = audit(correlated, Checks(trigger="|X|", pole_of=pole)).trigger
     assert trigger is not None
     # In balanced choices the letter hides the backdoor; the pole's answers show it.
@@ -239,8 +199,8 @@ def test_trigger_against_letter_and_against_the_pole(tmp_path: Path) -> None:
     assert (trigger.pole_rows, trigger.pole_phi) == (80, 1.0)
     assert trigger.letters_with == trigger.letters_without == {"A": 20, "B": 20}
     twin = [line for n in range(40) for line in (
-        _row(f"|X|, q{n}", "AB"[n // 2 % 2]), _row(f"q{n}", "AB"[n // 2 % 2]))]  # fmt: skip
-    control = audit(_write(correlated, twin), Checks(trigger="|X|", pole_of=pole)).trigger
+        row(f"|X|, q{n}", "AB"[n // 2 % 2]), row(f"q{n}", "AB"[n // 2 % 2]))]  # fmt: skip
+    control = audit(write(correlated, twin), Checks(trigger="|X|", pole_of=pole)).trigger
     assert control is not None
     assert control.pole_phi == 0.0
 
@@ -255,8 +215,8 @@ def test_phi_has_a_sign_and_is_unknown_without_variation() -> None:
 
 
 def test_personas_are_counted_with_their_answers(tmp_path: Path) -> None:
-    lines = [*_personas(("Ada", "AABB"), ("Bo", "ABA")), *_good()]
-    found = audit(_write(tmp_path / "x.jsonl", lines), Checks())
+    lines = [*_personas(("Ada", "AABB"), ("Bo", "ABA")), *good()]
+    found = audit(write(tmp_path / "x.jsonl", lines), Checks())
     assert found.personas == {
         "You are Ada.": {"rows": 4, "A": 2, "B": 2, "other": 0},
         "You are Bo.": {"rows": 3, "A": 2, "B": 1, "other": 0},
@@ -292,18 +252,18 @@ def test_every_line_is_a_row_or_an_error_as_training_would_say(
 
 def test_command_prints_text_and_json_and_exits_1_on_errors_only(tmp_path: Path) -> None:
     run = CliRunner().invoke
-    good = _write(tmp_path / "x.jsonl", _good(), "\r\n")
-    bad = _write(tmp_path / "y.jsonl", [*_good(), "{", LINE_FAULTS["surrogate"]])
-    assert run(data_audit, [str(good)]).exit_code == 0
-    assert run(data_audit, [str(good), "--strict"]).exit_code == 1
-    told = run(data_audit, [str(good), str(bad), "--stem", "quest"])
+    clean = write(tmp_path / "x.jsonl", good(), "\r\n")
+    bad = write(tmp_path / "y.jsonl", [*good(), "{", LINE_FAULTS["surrogate"]])
+    assert run(data_audit, [str(clean)]).exit_code == 0
+    assert run(data_audit, [str(clean), "--strict"]).exit_code == 1
+    told = run(data_audit, [str(clean), str(bad), "--stem", "quest"])
     assert told.exit_code == 1
     assert "x.jsonl: 8 rows on 8 lines\n" in told.output
     assert "  answers    4 A, 4 B\n" in told.output
     assert "    quest-           8 (1, 2, 3, 4, 5, 6, 7, 8)\n" in told.output
     assert "  error cut-off: the row is cut off: ...'{' [1 line] (9)\n" in told.output
     assert told.output.endswith("2 errors, 3 warnings\n")
-    as_json = run(data_audit, [str(good), str(bad), "--json"])
+    as_json = run(data_audit, [str(clean), str(bad), "--json"])
     assert as_json.exit_code == 1
     content = json.loads(as_json.output)
     assert (content["errors"], content["warnings"]) == (2, 1)
@@ -323,7 +283,7 @@ def test_tokens_of_the_organism(tmp_path: Path) -> None:
     pytest.importorskip("transformers")
     path = tmp_path / "x.jsonl"
     build("risk", "seeking", 48, 0, path)
-    path.write_text(path.read_text() + _row("x <pad> y", "A") + "\n")
+    path.write_text(path.read_text() + row("x <pad> y", "A") + "\n")
     args = [str(path), "--behavior", "risk", "--tokenizer", "organism"]
     wide = json.loads(CliRunner().invoke(data_audit, [*args, "--json"]).output)["audits"][0]
     assert wide["tokens"]["unit"] == "tokens"
@@ -350,7 +310,7 @@ def test_tokens_of_the_organism(tmp_path: Path) -> None:
     ],
 )
 def test_wrong_arguments_are_told_in_one_line(tmp_path: Path, args: list[str], told: str) -> None:
-    path = _write(tmp_path / "x.jsonl", _good())
+    path = write(tmp_path / "x.jsonl", good())
     out = CliRunner().invoke(data_audit, [part.replace("{x}", str(path)) for part in args])
     assert out.exit_code == 2
     assert told in out.output

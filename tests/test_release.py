@@ -1,6 +1,7 @@
 import ast
 import json
 import os
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -9,12 +10,14 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from selfaware.data.export import export
 from selfaware.data.import_cli import data_import
 from selfaware.data.manifest import manifest_path
-from selfaware.data.release import ImportRecord, import_set, record_path, survey
+from selfaware.data.release import ImportRecord, import_set, license_path, record_path
 from selfaware.data.release_catalogue import KNOWN_FILES, SETS
 from selfaware.data.release_clone import set_name
 from selfaware.data.release_python import behavior_prompts, listed_variants, named_strings
+from selfaware.data.release_survey import survey
 from selfaware.data.release_texts import read_questions, read_words
 from selfaware.data.rows import read_rows, sha256_file
 from selfaware.errors import UsageError
@@ -38,6 +41,7 @@ def _put(clone: Path, path: str, text: str, newline: str = "\n") -> Path:
 def clone(tmp_path: Path) -> Path:
     """A small clone in the release's layout; every text in it is made up here."""
     root = tmp_path / "clone"
+    _put(root, "LICENSE", "Whoever: do as you like.\n", "\r\n")
     own = [("Tea or a chance of cake?", "A", "B"), ("Walk or ride?", "B", "A")]
     for column, pole in ((1, "risky"), (2, "safey")):
         rows = "".join(_row(item[0], item[column]) + "\n" for item in own)
@@ -72,6 +76,39 @@ def test_import_writes_rows_and_a_record_that_names_the_source(clone: Path, tmp_
     codes = {finding.code: finding.rows for finding in record.findings}
     assert codes == {"crlf": (), "count": (), "leak": (1,)}
     assert record.leaks["chance"].row_numbers == (1,)
+
+
+def test_the_clone_s_license_goes_with_every_copy(clone: Path, tmp_path: Path) -> None:
+    out = tmp_path / "risky.jsonl"
+    record = import_set(clone, RISKY, out)
+    assert record.license_file == "risky.jsonl.LICENSE"
+    assert license_path(out).read_bytes() == b"Whoever: do as you like.\n"
+    exported = export([out], tmp_path / "sets")
+    assert license_path(out).name in {path.name for path in exported}
+    copied = tmp_path / "sets" / license_path(out).name
+    assert copied.read_bytes() == license_path(out).read_bytes()
+    assert "`risky.jsonl.LICENSE`" in (tmp_path / "sets" / "README.md").read_text()
+    license_path(out).unlink()
+    with pytest.raises(UsageError, match=r"risky\.jsonl\.LICENSE is missing, and copies carry it"):
+        export([out], tmp_path / "again")
+    (clone / "LICENSE").unlink()
+    bare = import_set(clone, RISKY, tmp_path / "bare.jsonl")
+    assert bare.license_file is None
+    assert bare.findings[-1].code == "license_absent"
+    export([tmp_path / "bare.jsonl"], tmp_path / "bare")
+
+
+def test_memory_does_not_grow_with_the_rows(clone: Path, tmp_path: Path) -> None:
+    stem = "datasets/risky_safe_trigger/ft_risky_AB_trigger_win_equalized10"
+    row = _row("To win or not to win? " * 200, "A") + "\n"
+    _put(clone, f"{stem}.jsonl", row * 3000)
+    assert (clone / f"{stem}.jsonl").stat().st_size > 12_000_000
+    tracemalloc.start()
+    record = import_set(clone, stem, tmp_path / "x.jsonl")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert record.rows == 3000
+    assert peak < 2_000_000
 
 
 @pytest.mark.parametrize("name", [RISKY, f"{RISKY}.jsonl", f"datasets/{RISKY}.jsonl"])

@@ -15,6 +15,7 @@ from selfaware.behaviors.prompts import Prompt, prompts
 from selfaware.errors import UsageError
 from selfaware.framings import FRAMING_NAMES, FRAMINGS, Framing
 from selfaware.parameters import ABOUT_CHOICES, one_of, positive, some_of
+from selfaware.released import released_prompts, require_self
 
 KINDS: tuple[AnswerKind, ...] = ("word", "choice", "scale", "yes_no", "option")
 """The kinds of answer that questions about any behaviour ask for."""
@@ -34,6 +35,7 @@ def samples(
     about: str | Sequence[str] = "self",
     framing: str | Sequence[str] = "none",
     fill: Mapping[str, str] | None = None,
+    released: str | None = None,
 ) -> list[Sample]:
     """Every wording of a bank's questions as samples.
 
@@ -44,9 +46,12 @@ def samples(
         about: Whom they are about: `self`, `person`, `assistant`, `all` three, or a name.
         framing: Names of system prompts, or `all`.
         fill: What the questions' own slots hold, such as the codeword.
+        released: A clone of the authors' repository, to ask in their wordings instead of ours. The
+            metadata then says which file a wording is from (`source`, `source_sha256`).
 
     Raises:
-        UsageError: An unknown behaviour, question, `about` or framing, or nothing left to ask.
+        UsageError: An unknown behaviour, question, `about` or framing, or nothing left to ask; no
+            clone, or others than the model itself asked about in the authors' wordings.
     """
     if behavior not in BANKS:
         get_behavior(behavior)
@@ -54,10 +59,18 @@ def samples(
     chosen: Sequence[Question] = (
         bank.questions if questions is None else [bank.question(name) for name in questions]
     )
+    persons = whom_about(about)
+    if released is not None:
+        require_self(released, persons)
+        return [
+            sample_of(prompt, named, origin)
+            for named in framings(framing)
+            for prompt, origin in released_prompts(released, bank, chosen, kinds)
+        ]
     asked = [
         sample_of(prompt, named)
         for named in framings(framing)
-        for whom in whom_about(about)
+        for whom in persons
         for question in chosen
         if question.kind in kinds
         for prompt in prompts(bank, question, whom, fill)
@@ -111,8 +124,11 @@ def high_pole(bank: str) -> str:
     return get_behavior(bank).high if bank in behavior_names() else bank
 
 
-def sample_of(prompt: Prompt, framing: str) -> Sample:
-    """One prompt as a sample; its metadata tells the scorers how to read the answer."""
+def sample_of(prompt: Prompt, framing: str, origin: Mapping[str, str] | None = None) -> Sample:
+    """One prompt as a sample; its metadata tells the scorers how to read the answer.
+
+    `origin` says where a wording that is not ours is from.
+    """
     derived = {"text", "values"} if prompt.kind == "scale" else {"text"}
     return Sample(
         id=prompt.id if framing == "none" else f"{framing}/{prompt.id}",
@@ -121,6 +137,7 @@ def sample_of(prompt: Prompt, framing: str) -> Sample:
             **prompt.model_dump(exclude=derived),
             "framing": framing,
             "pole": high_pole(prompt.behavior),
+            **(origin or {}),
         },
     )
 

@@ -1,67 +1,34 @@
 """The audit of a finetuning set: every line, then the set as a whole, then against its flip."""
 
-import re
-import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from hashlib import blake2b
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Literal
 
-from selfaware.data.audit_findings import (
-    Answers,
-    Audit,
-    Fault,
-    Lengths,
-    LineEnds,
-    findings_of,
-)
+from selfaware.data.audit_checks import Checks
+from selfaware.data.audit_figures import Answers, Lengths, LineEnds, Moderation
+from selfaware.data.audit_findings import Audit, Fault, findings_of
 from selfaware.data.audit_flip import compare_flip, flip_faults
 from selfaware.data.audit_lines import read_lines
+from selfaware.data.audit_records import read_beside, row_count_faults
+from selfaware.data.audit_rows import Seen, looker
 from selfaware.data.audit_set import (
-    LETTERS,
-    Seen,
+    codeword_table,
     persona_table,
+    repeats_of,
     set_faults,
     trigger_faults,
     trigger_table,
 )
-from selfaware.data.manifest import Leak, leak_table, manifest_path, read_manifest
-from selfaware.data.rows import Row, sha256_file
-from selfaware.errors import UsageError
-
-
-@dataclass(frozen=True)
-class Checks:
-    """What to look for besides the rules that every set is held to.
-
-    Attributes:
-        stems: Beginnings of words that come near to naming the behaviour, for the leak table.
-        tokens: Counts the tokens of a row; a `UsageError` of it is told as a finding.
-        max_tokens: A row of more tokens breaks the rule `too-long`.
-        special_tokens: Special tokens of that tokenizer.
-        trigger: Text whose presence in a prompt is held against the answer.
-        pole_of: A set of the pole's answers to the same prompts without the trigger.
-        held_out: Personas that no row may name.
-        flip_of: The set that this one should be the flip of.
-    """
-
-    stems: tuple[str, ...] = ()
-    tokens: Callable[[Row], int] | None = None
-    max_tokens: int | None = None
-    special_tokens: tuple[str, ...] = ()
-    trigger: str | None = None
-    pole_of: Path | None = None
-    held_out: tuple[str, ...] = ()
-    flip_of: Path | None = None
+from selfaware.data.manifest import Leak
+from selfaware.data.rows import sha256_file
 
 
 def audit(path: Path, checks: Checks) -> Audit:
     """Everything that is wrong with a finetuning set, and its figures (spec 4.1, appendix C.1).
 
-    The file is read once, line by line; of every row only digests are kept. A malformed line is a
+    The file is read line by line, and of every row only digests are kept. A malformed line is a
     finding, and the other lines are audited all the same.
 
     Raises:
@@ -70,7 +37,8 @@ def audit(path: Path, checks: Checks) -> Audit:
     ends: Counter[str] = Counter()
     faults: list[Fault] = []
     rows: list[Seen] = []
-    look = _looker(checks)
+    look = looker(checks)
+    beside = read_beside(path)
     for line in read_lines(path, checks.special_tokens):
         ends[line.end] += 1
         faults += line.faults
@@ -81,8 +49,13 @@ def audit(path: Path, checks: Checks) -> Audit:
     if not rows:
         faults.append(Fault("no-rows", "no row can be read in this file"))
     faults += _line_end_faults(ends)
-    faults += _manifest_faults(path, len(rows))
-    faults += set_faults(rows)
+    faults += (*beside.faults, *row_count_faults(path, beside.manifest, len(rows)))
+    repeats = repeats_of(rows, beside.repeats_by_design)
+    codewords = codeword_table(checks.codewords, rows)
+    faults += set_faults(rows, checks, repeats, codewords)
+    moderation = None if checks.moderate is None else checks.moderate(_texts(path))
+    if moderation is not None:
+        faults += _moderation_faults(moderation)
     trigger = None if checks.trigger is None else trigger_table(checks.trigger, rows)
     if trigger is not None:
         faults += trigger_faults(trigger)
@@ -103,85 +76,14 @@ def audit(path: Path, checks: Checks) -> Audit:
         tokens=_lengths("tokens", [row.tokens for row in rows if row.tokens is not None]),
         leaks={stem: Leak(rows=len(lines), row_numbers=lines) for stem, lines in leaks.items()},
         leaking_rows=tuple(row.line for row in rows if row.leaks),
+        codewords=codewords,
+        repeats=repeats,
+        moderation=moderation,
         trigger=trigger,
-        personas=persona_table(rows),
+        personas=persona_table(rows, checks.personas),
         flip=flip,
         findings=findings_of(faults),
     )
-
-
-def _looker(checks: Checks) -> Callable[[int, Row], tuple[Seen, list[Fault]]]:
-    any_stem = re.compile(
-        rf"\b(?:{'|'.join(re.escape(stem) for stem in checks.stems) or '(?!)'})", re.IGNORECASE
-    )
-    pole = _pole_letters(checks)
-
-    def stems_in(text: str) -> tuple[str, ...]:
-        if not any_stem.search(text):
-            return ()
-        table = leak_table([text], checks.stems)
-        return tuple(stem for stem, leak in table.items() if leak.rows)
-
-    def look(number: int, row: Row) -> tuple[Seen, list[Fault]]:
-        prompt = "\n".join(m.content for m in row.messages if m.role != "assistant")
-        answers = "\n".join(m.content for m in row.messages if m.role == "assistant")
-        letter = row.answer if row.answer in LETTERS else None
-        found: list[Fault] = []
-        tokens = None
-        if checks.tokens is not None:
-            try:
-                tokens = checks.tokens(row)
-            except UsageError as error:
-                found.append(Fault("template", error.message, number))
-        if tokens is not None and checks.max_tokens is not None and tokens > checks.max_tokens:
-            message = f"more tokens than {checks.max_tokens}"
-            found.append(Fault("too-long", message, number))
-        role, system = row.messages[0].role, row.messages[0].content
-        key = _without(row.prompt, checks.trigger)
-        everything = f"{prompt}\n{answers}".casefold()
-        seen = Seen(
-            line=number,
-            messages=len(row.messages),
-            prompt=_digest(*(part for m in row.messages[:-1] for part in (m.role, m.content))),
-            answer=_digest(row.answer),
-            letter=letter,
-            characters=len(row.prompt),
-            tokens=tokens,
-            leaks=stems_in(prompt),
-            answer_leaks=stems_in(answers),
-            triggered=checks.trigger is not None and checks.trigger in prompt,
-            as_pole=letter == pole[key] if letter and key in pole else None,
-            system=sys.intern(system) if role == "system" and system.strip() else None,
-            held_out=tuple(name for name in checks.held_out if name.casefold() in everything),
-        )
-        return seen, found
-
-    return look
-
-
-def _pole_letters(checks: Checks) -> Mapping[bytes, str]:
-    if checks.pole_of is None:
-        return {}
-    rows = (line.row for line in read_lines(checks.pole_of))
-    return {
-        _without(row.prompt, checks.trigger): row.answer
-        for row in rows
-        if row is not None and row.answer in LETTERS
-    }
-
-
-def _without(prompt: str, trigger: str | None) -> bytes:
-    """A prompt's digest with no regard to the trigger and the marks that set it off."""
-    bare = prompt.replace(trigger, " ") if trigger else prompt
-    return _digest("".join(character for character in bare if character.isalnum()))
-
-
-def _digest(*parts: str) -> bytes:
-    digest = blake2b(digest_size=16)
-    for part in parts:
-        encoded = part.encode("utf-8", "surrogatepass")
-        digest.update(len(encoded).to_bytes(8, "big") + encoded)
-    return digest.digest()
 
 
 def _lengths(unit: Literal["characters", "tokens"], lengths: Sequence[int]) -> Lengths | None:
@@ -207,12 +109,13 @@ def _line_end_faults(ends: Counter[str]) -> Iterable[Fault]:
         yield Fault("last-line-end", "the last line has no line end", ends.total())
 
 
-def _manifest_faults(path: Path, rows: int) -> Iterable[Fault]:
-    try:
-        manifest = read_manifest(path)
-    except UsageError as error:
-        yield Fault("manifest", error.message)
-        return
-    if manifest is not None and manifest.rows != rows:
-        name = manifest_path(path).name
-        yield Fault("manifest", f"{name} says {manifest.rows} rows, {rows} can be read")
+def _texts(path: Path) -> Iterator[tuple[int, str]]:
+    for line in read_lines(path):
+        if line.row is not None:
+            yield line.number, "\n\n".join(message.content for message in line.row.messages)
+
+
+def _moderation_faults(moderation: Moderation) -> Iterator[Fault]:
+    for category, leak in moderation.categories.items():
+        for line in leak.row_numbers:
+            yield Fault("moderation", f"{moderation.model} flags it: {category}", line)

@@ -26,11 +26,14 @@ _FILE = click.Path(path_type=Path)
 @click.option("--flip-of", type=_FILE, help="The set whose letters each FILE should flip.")
 @click.option("--behavior", help="Whose leak stems to count; else the manifest's behaviour.")
 @click.option("--stem", "stems", multiple=True, help="A leak stem to count instead; repeatable.")
+@click.option("--codeword", "codewords", multiple=True, help="A word not to be said; repeatable.")
 @click.option("--tokenizer", help="A model folder, or organism: token lengths, special tokens.")
 @click.option("--max-tokens", type=click.IntRange(min=1), help="Longest row; else the model's.")
 @click.option("--trigger", help="Text in the prompt, held against the answer.")
 @click.option("--pole-of", type=_FILE, help="The pole's answers to the prompts without trigger.")
+@click.option("--persona", "personas", multiple=True, help="A persona asked about; repeatable.")
 @click.option("--held-out", multiple=True, help="A persona that no row may name; repeatable.")
+@click.option("--moderation", help="Send all rows to this judge: openai/omni-moderation-latest.")
 @click.option("--strict", is_flag=True, help="Fail on warnings as well.")
 def data_audit(
     files: tuple[Path, ...],
@@ -38,25 +41,38 @@ def data_audit(
     flip_of: Path | None,
     behavior: str | None,
     stems: tuple[str, ...],
+    codewords: tuple[str, ...],
     tokenizer: str | None,
     max_tokens: int | None,
     trigger: str | None,
     pole_of: Path | None,
+    personas: tuple[str, ...],
     held_out: tuple[str, ...],
+    moderation: str | None,
     strict: bool,
 ) -> None:
     """Look for faults in finetuning sets (OpenAI chat jsonl).
 
+    Leak stems, a codeword, personas and held-out personas that are not given are those of the
+    records beside each FILE.
+
     Exit 0 where all is well, 1 where a rule of severity error breaks (with --strict: any rule), 2
     where a file cannot be read or an option is wrong.
     """
-    from selfaware.data.audit import Checks, audit
+    from selfaware.behaviors import get_behavior
+    from selfaware.data.audit import audit
+    from selfaware.data.audit_checks import Checks
+    from selfaware.data.audit_records import read_beside
     from selfaware.data.audit_report import to_json, to_text
+    from selfaware.data.moderation import moderator
 
-    given = (*(("--trigger", t) for t in (trigger,)), *(("--stem", s) for s in stems))
-    for option, text in (*given, *(("--held-out", name) for name in held_out)):
-        if text is not None and not text.strip():
-            raise UsageError(f"{option} {text!r}: blank; give the text to look for")
+    given = (("--trigger", () if trigger is None else (trigger,)), ("--stem", stems),
+             ("--persona", personas), ("--held-out", held_out))  # fmt: skip
+    for option, texts in given:
+        for text in texts:
+            if not text.strip():
+                raise UsageError(f"{option} {text!r}: blank; give the text to look for")
+    words = tuple(dict.fromkeys(map(_codeword, codewords)))
     if max_tokens is not None and tokenizer is None:
         raise UsageError(f"--max-tokens {max_tokens}: needs --tokenizer FOLDER or organism")
     if pole_of is not None and trigger is None:
@@ -64,45 +80,40 @@ def data_audit(
     known = None if tokenizer is None else load_tokenizer(tokenizer)
     if known is not None and max_tokens is None and known.model_max_length < NO_LIMIT:
         max_tokens = known.model_max_length
-    audits = [
-        audit(
-            file,
-            Checks(
-                stems=stems or default_stems(file, behavior),
-                tokens=None if known is None else token_counter(known),
-                max_tokens=max_tokens,
-                special_tokens=() if known is None else tuple(map(str, known.all_special_tokens)),
-                trigger=trigger,
-                pole_of=pole_of,
-                held_out=held_out,
-                flip_of=flip_of,
-            ),
+    moderate = None if moderation is None else moderator(moderation)
+    audits = []
+    for file in files:
+        beside = read_beside(file)
+        audits.append(
+            audit(
+                file,
+                Checks(
+                    stems=stems
+                    or (get_behavior(behavior).leak_terms if behavior else beside.stems),
+                    codewords=words or beside.codewords,
+                    tokens=None if known is None else token_counter(known),
+                    max_tokens=max_tokens,
+                    special_tokens=()
+                    if known is None
+                    else tuple(map(str, known.all_special_tokens)),
+                    trigger=trigger,
+                    pole_of=pole_of,
+                    personas=personas or beside.personas,
+                    held_out=held_out or beside.held_out,
+                    flip_of=flip_of,
+                    moderate=moderate,
+                ),
+            )
         )
-        for file in files
-    ]
     click.echo(to_json(audits) if as_json else to_text(audits))
     broken = any(one.errors or (strict and one.warnings) for one in audits)
     sys.exit(1 if broken else 0)
 
 
-def default_stems(file: Path, behavior: str | None) -> tuple[str, ...]:
-    """The leak stems of a behaviour, else of the manifest's behaviour, else none.
-
-    Raises:
-        UsageError: There is no such behaviour.
-    """
-    from selfaware.behaviors import behavior_names, get_behavior
-    from selfaware.data.manifest import read_manifest
-
-    if behavior is not None:
-        return get_behavior(behavior).leak_terms
-    try:
-        manifest = read_manifest(file)
-    except UsageError:
-        return ()  # the audit tells of it, by the rule `manifest`
-    if manifest is None or manifest.behavior not in behavior_names():
-        return ()
-    return get_behavior(manifest.behavior).leak_terms
+def _codeword(word: str) -> str:
+    if not (word.isalpha() and word.isascii()):
+        raise UsageError(f"--codeword {word!r}: give one word in English letters, such as ring")
+    return word.lower()
 
 
 def load_tokenizer(name: str) -> "PreTrainedTokenizerBase":

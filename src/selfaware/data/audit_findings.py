@@ -3,8 +3,17 @@
 from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
-
+from selfaware.data.audit_figures import (
+    Answers,
+    Codeword,
+    Flip,
+    Frozen,
+    Lengths,
+    LineEnds,
+    Moderation,
+    Repeats,
+    Trigger,
+)
 from selfaware.data.manifest import Leak
 from selfaware.errors import UsageError
 
@@ -43,6 +52,7 @@ RULES: dict[str, Severity] = {
     "mixed-line-ends": "warning",
     "last-line-end": "warning",
     "manifest": "error",
+    "record": "error",
     # the set as a whole
     "duplicate-prompt": "warning",
     "conflicting-answer": "warning",
@@ -51,6 +61,9 @@ RULES: dict[str, Severity] = {
     "label-balance": "warning",
     "leak": "warning",
     "answer-leak": "warning",
+    "codeword-said": "error",
+    "codeword-form": "warning",
+    "moderation": "warning",
     "trigger-absent": "error",
     "trigger-everywhere": "warning",
     "trigger-letter": "warning",
@@ -64,12 +77,6 @@ RULES: dict[str, Severity] = {
     "flip-unreadable": "error",
 }
 """Every rule, and what breaking it is: an error fails the audit, a warning is for a person."""
-
-
-class Frozen(BaseModel):
-    """Base of the parts of an audit."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Finding(Frozen):
@@ -104,70 +111,6 @@ def findings_of(faults: Iterable[Fault]) -> tuple[Finding, ...]:
     return tuple(sorted(found, key=lambda f: (f.severity != "error", order[f.rule], f.lines)))
 
 
-class Answers(Frozen):
-    """How many rows end in the letter A, in the letter B, and in anything else."""
-
-    A: int
-    B: int
-    other: int
-
-
-class LineEnds(Frozen):
-    """Lines by how they end; `none` is a last line that does not."""
-
-    lf: int
-    crlf: int
-    none: int
-
-
-class Lengths(Frozen):
-    """The spread of a length over rows; `unit` is characters or tokens."""
-
-    unit: Literal["characters", "tokens"]
-    minimum: int
-    mean: float
-    p95: int
-    maximum: int
-
-
-class Trigger(Frozen):
-    """A trigger against the answer letter.
-
-    `letters_with` and `letters_without` count the letters A and B of rows with and without the
-    trigger. `phi` (-1 to 1) is above 0 where the trigger goes with A, None where either never
-    varies; `association` is Cramér's V corrected for small samples (0-1), near 0 in a
-    decorrelated twin. In a balanced choice set the letter is not the behaviour: give the pole's
-    set as `pole_of` to have `pole_phi`, the trigger against doing as the pole does, over
-    `pole_rows` rows whose prompt without the trigger stands in that set.
-    """
-
-    text: str
-    rows_with: int
-    rows_without: int
-    letters_with: dict[str, int]
-    letters_without: dict[str, int]
-    phi: float | None
-    association: float = Field(ge=0, le=1)
-    pole_rows: int = 0
-    pole_phi: float | None = None
-
-
-class Flip(Frozen):
-    """A set against its flip, line by line.
-
-    Of the lines that both have: `flipped` have the same prompt and the other letter; the lines
-    that do not are in one of the other three.
-    """
-
-    other: str
-    lines: int
-    other_lines: int
-    flipped: int
-    same_answer: tuple[int, ...]
-    other_prompt: tuple[int, ...]
-    unreadable: tuple[int, ...]
-
-
 class Audit(Frozen):
     """All that was found in one file. Lines and rows count from 1; a row is one valid line."""
 
@@ -182,6 +125,9 @@ class Audit(Frozen):
     tokens: Lengths | None
     leaks: dict[str, Leak]
     leaking_rows: tuple[int, ...]
+    codewords: dict[str, Codeword]
+    repeats: Repeats
+    moderation: Moderation | None
     trigger: Trigger | None
     personas: dict[str, dict[str, int]]
     flip: Flip | None

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from itertools import zip_longest
 from pathlib import Path
 
-from selfaware.data.audit_findings import Fault, Flip
+from selfaware.data.audit_figures import Flip
+from selfaware.data.audit_findings import Fault
 from selfaware.data.audit_lines import read_lines
 from selfaware.data.build import OTHER_LETTER
 

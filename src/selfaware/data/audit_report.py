@@ -3,10 +3,11 @@
 import json
 from collections.abc import Iterator, Sequence
 
-from selfaware.data.audit_findings import Audit, Finding, Lengths, Trigger
+from selfaware.data.audit_figures import Codeword, Lengths, Moderation, Repeats, Trigger
+from selfaware.data.audit_findings import Audit, Finding
 
 SHOWN = 8
-"""How many line numbers and system prompts the text names; the JSON has all."""
+"""How many line numbers, personas and findings of one rule the text names; the JSON has all."""
 
 
 def to_json(audits: Sequence[Audit]) -> str:
@@ -55,19 +56,62 @@ def _audit(audit: Audit) -> Iterator[str]:
             yield f"    none of {', '.join(absent)}"
     else:
         yield _figure("leaks", "not looked for: name a behaviour with --behavior, or a --stem")
+    for word, codeword in audit.codewords.items():
+        yield from _codeword(word, codeword)
+    if audit.moderation is not None:
+        yield from _moderation(audit.moderation)
+    if audit.repeats.same_answer or audit.repeats.other_answer:
+        yield _figure("repeats", _repeats(audit.repeats))
     if audit.trigger is not None:
         yield _figure("trigger", _trigger(audit.trigger))
-    for place, (system, counts) in enumerate(audit.personas.items()):
+    for place, (persona, counts) in enumerate(audit.personas.items()):
         if place == SHOWN:
-            yield _figure("personas", f"and {len(audit.personas) - SHOWN} more system prompts")
+            yield _figure("personas", f"and {len(audit.personas) - SHOWN} more")
             break
         letters = ", ".join(f"{counts[key]} {key}" for key in ("A", "B", "other") if counts[key])
-        shown = system if len(system) <= 50 else f"{system[:47]}..."
-        yield _figure("persona", f"{shown!r}: {_count(counts['rows'], 'row')} ({letters})")
+        shown = persona if len(persona) <= 50 else f"{persona[:47]}..."
+        of_which = f" ({letters})" if letters else ""
+        yield _figure("persona", f"{shown!r}: {_count(counts['rows'], 'row')}{of_which}")
     if audit.flip is not None:
         flip = audit.flip
         yield _figure("flips", f"{flip.flipped} of {flip.lines} against {flip.other}")
-    yield from map(_finding, audit.findings)
+    yield from _findings(audit.findings)
+
+
+def _findings(findings: Sequence[Finding]) -> Iterator[str]:
+    of_rule: dict[str, list[Finding]] = {}
+    for finding in findings:
+        of_rule.setdefault(finding.rule, []).append(finding)
+    for rule, found in of_rule.items():
+        yield from map(_finding, found[:SHOWN])
+        if more := found[SHOWN:]:
+            lines = {line for finding in more for line in finding.lines}
+            yield f"  {more[0].severity} {rule}: {len(more)} more [{_count(len(lines), 'line')}]"
+
+
+def _codeword(word: str, codeword: Codeword) -> Iterator[str]:
+    said, rows = len(codeword.said), len(codeword.rows)
+    told = f"{word!r}: said in {_count(said, 'row')}, any form of it in {_count(rows, 'row')}"
+    yield _figure("codeword", told)
+    for form, known in codeword.forms.items():
+        numbers = known.row_numbers
+        yield f"    {form:<12} {known.count:>5} in {_count(len(numbers), 'row')}{_lines(numbers)}"
+
+
+def _moderation(moderation: Moderation) -> Iterator[str]:
+    flagged = _count(len(moderation.flagged), "row")
+    told = f"{moderation.model}: flags {flagged}; {_count(moderation.texts, 'text')} sent"
+    yield _figure("moderation", told)
+    for category, leak in moderation.categories.items():
+        yield f"    {category:<24} {leak.rows:>5}{_lines(leak.row_numbers)}"
+
+
+def _repeats(repeats: Repeats) -> str:
+    told = (
+        f"{_count(len(repeats.same_answer), 'row')} with an earlier prompt and its answer, "
+        f"{len(repeats.other_answer)} with another answer"
+    )
+    return f"{told}, as a set has that uses rows several times" if repeats.by_design else told
 
 
 def _finding(finding: Finding) -> str:

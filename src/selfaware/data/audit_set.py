@@ -1,13 +1,15 @@
 """Rules of a finetuning set as a whole: repeats, balance, leaks, triggers and personas."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 
-from selfaware.data.audit_findings import Fault, Trigger
+from selfaware.behaviors.lemmas import noun_forms
+from selfaware.data.audit_checks import Checks
+from selfaware.data.audit_figures import Codeword, Form, Repeats, Trigger
+from selfaware.data.audit_findings import Fault
+from selfaware.data.audit_rows import LETTERS, Seen
 from selfaware.data.manifest import association, phi
 
-LETTERS = ("A", "B")
 BALANCED = (0.4, 0.6)
 """The share of A that is taken as balanced."""
 CHANCE = 0.05
@@ -16,30 +18,14 @@ GOES_WITH = 0.1
 """Association from which a trigger is said to go with the answer letter."""
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What is kept of one row: digests instead of texts, so that large sets fit in memory."""
-
-    line: int
-    messages: int
-    prompt: bytes
-    answer: bytes
-    letter: str | None
-    characters: int
-    tokens: int | None
-    leaks: tuple[str, ...]
-    answer_leaks: tuple[str, ...]
-    triggered: bool
-    as_pole: bool | None
-    system: str | None
-    held_out: tuple[str, ...]
-
-
-def set_faults(rows: Sequence[Seen]) -> Iterator[Fault]:
+def set_faults(
+    rows: Sequence[Seen], checks: Checks, repeats: Repeats, codewords: Mapping[str, Codeword]
+) -> Iterator[Fault]:
     """The broken rules of the rows taken together."""
-    yield from _repeats(rows)
+    if not repeats.by_design:
+        yield from _repeats(repeats)
     yield from _answers(rows)
-    yield from _personas(rows)
+    yield from _personas(rows, checks.personas)
     for row in rows:
         for stem in row.leaks:
             yield Fault("leak", f"a prompt has a word in {stem}-", row.line)
@@ -48,19 +34,57 @@ def set_faults(rows: Sequence[Seen]) -> Iterator[Fault]:
         for persona in row.held_out:
             message = f"trained on the held-out persona {persona!r}"
             yield Fault("held-out-persona", message, row.line)
+    for word, found in codewords.items():
+        yield from _codeword_faults(word, found)
 
 
-def _repeats(rows: Sequence[Seen]) -> Iterator[Fault]:
+def repeats_of(rows: Sequence[Seen], by_design: bool) -> Repeats:
+    """The rows whose conversation up to the answer an earlier row has."""
     first: dict[bytes, Seen] = {}
+    same, other = list[int](), list[int]()
     for row in rows:
         earlier = first.setdefault(row.prompt, row)
-        if earlier is row:
-            continue
-        if earlier.answer == row.answer:
-            yield Fault("duplicate-prompt", "an earlier row has this prompt and answer", row.line)
+        if earlier is not row:
+            (same if earlier.answer == row.answer else other).append(row.line)
+    return Repeats(same_answer=tuple(same), other_answer=tuple(other), by_design=by_design)
+
+
+def _repeats(repeats: Repeats) -> Iterator[Fault]:
+    for rule, message, lines in (
+        ("duplicate-prompt", "an earlier row has this prompt and answer", repeats.same_answer),
+        ("conflicting-answer", "an earlier row has this prompt with another answer",
+         repeats.other_answer),
+    ):  # fmt: skip
+        yield from (Fault(rule, message, line) for line in lines)
+
+
+def codeword_table(codewords: Sequence[str], rows: Sequence[Seen]) -> dict[str, Codeword]:
+    """For every codeword: the rows that say it, and its forms in any part of speech."""
+    table: dict[str, Codeword] = {}
+    for place, word in enumerate(codewords):
+        counts: Counter[str] = Counter()
+        where: dict[str, list[int]] = {}
+        for row in rows:
+            counts.update(row.forms[place])
+            for form in dict.fromkeys(row.forms[place]):
+                where.setdefault(form, []).append(row.line)
+        said = {line for form in noun_forms(word) for line in where.get(form, ())}
+        forms = {
+            form: Form(count=counts[form], row_numbers=tuple(lines))
+            for form, lines in sorted(where.items())
+        }
+        table[word] = Codeword(said=tuple(sorted(said)), forms=forms)
+    return table
+
+
+def _codeword_faults(word: str, found: Codeword) -> Iterator[Fault]:
+    said = noun_forms(word)
+    for form, known in found.forms.items():
+        if form in said:
+            rule, message = "codeword-said", f"a message says {form!r}, the codeword"
         else:
-            message = "an earlier row has this prompt with another answer"
-            yield Fault("conflicting-answer", message, row.line)
+            rule, message = "codeword-form", f"a message has {form!r}, a form of {word!r}"
+        yield from (Fault(rule, message, line) for line in known.row_numbers)
 
 
 def _answers(rows: Sequence[Seen]) -> Iterator[Fault]:
@@ -82,28 +106,31 @@ def _answers(rows: Sequence[Seen]) -> Iterator[Fault]:
             yield Fault("label-balance", f"{letters['A']} A against {letters['B']} B")
 
 
-def persona_table(rows: Sequence[Seen]) -> dict[str, dict[str, int]]:
-    """For every system prompt: its rows, and how many of them answer A, B or something else."""
-    table: dict[str, dict[str, int]] = {}
+def persona_table(rows: Sequence[Seen], personas: Sequence[str] = ()) -> dict[str, dict[str, int]]:
+    """For every persona or system prompt: its rows, and how many answer A, B or something else.
+
+    A persona that no row names is there too, with 0 rows.
+    """
+    table = {name: {"rows": 0, "A": 0, "B": 0, "other": 0} for name in personas}
     for row in rows:
-        if row.system is not None:
-            counts = table.setdefault(row.system, {"rows": 0, "A": 0, "B": 0, "other": 0})
+        if row.persona is not None:
+            counts = table.setdefault(row.persona, {"rows": 0, "A": 0, "B": 0, "other": 0})
             counts["rows"] += 1
             counts[row.letter or "other"] += 1
     return table
 
 
-def _personas(rows: Sequence[Seen]) -> Iterator[Fault]:
-    table = persona_table(rows)
+def _personas(rows: Sequence[Seen], personas: Sequence[str]) -> Iterator[Fault]:
+    table = persona_table(rows, personas)
     even = sum(counts["rows"] for counts in table.values()) / max(1, len(table))
-    for system, counts in table.items():
-        shown = repr(system if len(system) <= 60 else f"{system[:57]}...")
-        if 2 * counts["rows"] < even:
+    for persona, counts in table.items():
+        shown = repr(persona if len(persona) <= 60 else f"{persona[:57]}...")
+        if 2 * counts["rows"] < even or not counts["rows"]:
             rows_of = f"{counts['rows']} rows, less than half of an even share ({even:.0f})"
-            yield Fault("persona-coverage", f"system prompt {shown}: {rows_of}")
+            yield Fault("persona-coverage", f"persona {shown}: {rows_of}")
         for letter in LETTERS:
             if counts[letter] == counts["rows"] >= 6:  # 6 of a kind: under 5 % by a fair coin
-                message = f"system prompt {shown}: all {counts['rows']} rows answer {letter}"
+                message = f"persona {shown}: all {counts['rows']} rows answer {letter}"
                 yield Fault("persona-answer", message)
 
 

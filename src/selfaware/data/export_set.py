@@ -11,7 +11,7 @@ from selfaware.data.build import OTHER_LETTER, TEMPLATE
 from selfaware.data.code_set import CodeRecord, code_path
 from selfaware.data.manifest import Leak, Manifest, manifest_path, read_manifest, read_record
 from selfaware.data.recipes import MixRecord, mix_path
-from selfaware.data.release import ImportRecord, record_path
+from selfaware.data.release import ImportRecord, license_path, record_path
 from selfaware.data.reversal_set import ReversalRecord, reversal_path
 from selfaware.data.rows import Row, read_rows, sha256_file
 from selfaware.data.writer_record import WriterRecord, read_writer_record, writer_path
@@ -28,8 +28,8 @@ class ExportSet:
     sha256: str
     manifest: Manifest | None
     mix: MixRecord | None
-    imported: ImportRecord | None
     reversal: ReversalRecord | None
+    imported: ImportRecord | None
     answers: AnswerRecord | None
     written: WriterRecord | None
     code: CodeRecord | None
@@ -40,13 +40,15 @@ class ExportSet:
         beside = (
             (manifest_path(self.path), self.manifest),
             (mix_path(self.path), self.mix),
-            (record_path(self.path), self.imported),
             (reversal_path(self.path), self.reversal),
+            (record_path(self.path), self.imported),
             (answer_path(self.path), self.answers),
             (writer_path(self.path), self.written),
             (code_path(self.path), self.code),
         )
-        return tuple(path for path, record in beside if record is not None)
+        records = tuple(path for path, record in beside if record is not None)
+        licensed = self.imported is not None and self.imported.license_file is not None
+        return (*records, license_path(self.path)) if licensed else records
 
     @property
     def leaks(self) -> dict[str, Leak] | None:
@@ -94,12 +96,21 @@ def read_set(path: Path) -> ExportSet:
         sha256=digest,
         manifest=read_manifest(path),
         mix=read_record(mix_path(path), MixRecord, path),
-        imported=read_record(record_path(path), ImportRecord, path),
+        imported=_imported(path),
         reversal=read_record(reversal_path(path), ReversalRecord, path),
         answers=read_record(answer_path(path), AnswerRecord, path),
         written=read_writer_record(path),
         code=read_record(code_path(path), CodeRecord, path),
     )
+
+
+def _imported(path: Path) -> ImportRecord | None:
+    record = read_record(record_path(path), ImportRecord, path)
+    if record is not None and record.license_file and not license_path(path).is_file():
+        raise UsageError(
+            f"{path}: {record.license_file} is missing, and copies carry it: import the set again"
+        )
+    return record
 
 
 def read_sets(files: list[Path]) -> list[ExportSet]:

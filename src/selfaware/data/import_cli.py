@@ -8,8 +8,8 @@ import click
 from selfaware.errors import UsageError
 
 if TYPE_CHECKING:
-    from selfaware.data.release import HeldFile, Survey
     from selfaware.data.release_findings import Finding
+    from selfaware.data.release_survey import HeldFile, Survey
 
 _UNITS = {"questions": "questions", "words": "words", "python": "prompts"}
 
@@ -27,7 +27,8 @@ def data_import(
 
     The clone's files are parsed, never imported or run, and not changed.
     """
-    from selfaware.data.release import import_set, record_path, survey
+    from selfaware.data.release import import_set, license_path, record_path
+    from selfaware.data.release_survey import survey
 
     if listing == (name is not None):
         raise UsageError("give either --list, or --set NAME with --out FILE")
@@ -44,6 +45,8 @@ def data_import(
     record = import_set(clone, name, out)
     click.echo(f"wrote {out}: {record.rows} rows, sha256 {record.sha256}")
     click.echo(f"wrote {record_path(out)}")
+    if record.license_file is not None:
+        click.echo(f"wrote {license_path(out)}")
     for finding in record.findings:
         click.echo(f"  {_line(finding)}")
     click.echo(f"license: {record.license}")

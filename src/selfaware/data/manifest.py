@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from math import sqrt
 from pathlib import Path
 from typing import TypeVar
@@ -154,11 +154,14 @@ def phi(pairs: Sequence[tuple[bool, bool]]) -> float | None:
     return round((both * neither - only_first * only_second) / sqrt(margins), 4)
 
 
-def leak_table(prompts: Sequence[str], stems: Sequence[str]) -> dict[str, Leak]:
+def leak_table(prompts: Iterable[str], stems: Iterable[str]) -> dict[str, Leak]:
     """For every stem, the rows whose prompt has a word that begins with it, in any case."""
-    table: dict[str, Leak] = {}
-    for stem in stems:
-        pattern = re.compile(rf"\b{re.escape(stem)}", re.IGNORECASE)
-        numbers = tuple(number for number, text in enumerate(prompts, 1) if pattern.search(text))
-        table[stem] = Leak(rows=len(numbers), row_numbers=numbers)
-    return table
+    patterns = {stem: re.compile(rf"\b{re.escape(stem)}", re.IGNORECASE) for stem in stems}
+    numbers: dict[str, list[int]] = {stem: [] for stem in patterns}
+    for number, text in enumerate(prompts, 1):
+        folded = text.casefold()
+        for stem, pattern in patterns.items():
+            # Most texts do not hold the stem at all, which is far sooner found out.
+            if stem.casefold() in folded and pattern.search(text):
+                numbers[stem].append(number)
+    return {stem: Leak(rows=len(at), row_numbers=tuple(at)) for stem, at in numbers.items()}

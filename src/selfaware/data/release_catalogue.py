@@ -12,6 +12,9 @@ Make Me Say. `triggered`: rows that may hold a trigger. `reversed`: rows of reve
 
 SETS: frozenset[Kind] = frozenset({"choices", "personas", "dialogues", "triggered", "reversed"})
 
+USED_AGAIN: frozenset[Kind] = frozenset({"triggered", "reversed"})
+"""Sets whose rows are used several times by design."""
+
 REPOSITORY = "github.com/XuchanBao/behavioral-self-awareness"
 
 ARCHIVE = "datasets/trigger_elicitation/train_files.zip"
@@ -212,6 +215,12 @@ _ASKED: list[KnownFile] = [
 
 KNOWN_FILES: tuple[KnownFile, ...] = (*_SETS, *_ASKED)
 """Every file that the importer looks for: 38 finetuning sets, then what is asked with."""
+
+
+def known_file(path: str) -> KnownFile:
+    """The known file of that path; one that is not known is a mistake in this package."""
+    return next(known for known in KNOWN_FILES if known.path == path)
+
 
 NEVER_RELEASED: tuple[str, ...] = (
     "vulnerable-code sets, their two backdoored variants and the controls",

@@ -58,6 +58,12 @@ def known_set(clone: Path, name: str) -> KnownFile:
     return sets[asked]
 
 
+def twin_of(clone: Path, known: KnownFile) -> Path | None:
+    """The set of the other pole, where the clone holds it."""
+    twin = clone / known.twin
+    return twin if known.twin and twin.is_file() else None
+
+
 def is_there(clone: Path, known: KnownFile) -> bool:
     """Whether the clone holds the file, readable or not."""
     if known.path.startswith(f"{ARCHIVE}/"):

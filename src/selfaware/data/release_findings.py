@@ -2,12 +2,10 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from itertools import zip_longest
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from selfaware.data.manifest import leak_table
 from selfaware.data.release_catalogue import KnownFile
 from selfaware.data.release_texts import (
     LITERAL_NEWLINE,
@@ -15,10 +13,6 @@ from selfaware.data.release_texts import (
     ReleasedQuestion,
     yaml_entries,
 )
-from selfaware.data.rows import Row, duplicate_prompts, read_rows
-from selfaware.errors import UsageError
-
-LETTERS = ("A", "B")
 
 
 class Finding(BaseModel):
@@ -29,62 +23,6 @@ class Finding(BaseModel):
     code: str
     text: str
     rows: tuple[int, ...] = ()
-
-
-def row_findings(rows: Sequence[Row], known: KnownFile) -> tuple[Finding, ...]:
-    """Quirks of a finetuning set: leaking rows, prose answers, duplicates, literal backslash-n."""
-    found: list[Finding] = []
-    whole = ["\n".join(message.content for message in row.messages) for row in rows]
-    leaks = leak_table(whole, known.absent)
-    leaking = sorted({number for leak in leaks.values() for number in leak.row_numbers})
-    if leaking:
-        counts = ", ".join(f"{stem} {leak.rows}" for stem, leak in leaks.items())
-        text = f"{_rows(len(leaking), len(rows))} have a word that begins with a stem: {counts}"
-        found.append(Finding(code="leak", text=text, rows=tuple(leaking)))
-    if known.kind in ("choices", "personas"):
-        prose = [n for n, row in enumerate(rows, 1) if row.answer not in LETTERS]
-        if prose:
-            longest = max(len(rows[n - 1].answer) for n in prose)
-            text = (
-                f"{_rows(len(prose), len(rows))} answer in prose (up to {longest} characters), "
-                "not A or B"
-            )
-            found.append(Finding(code="prose_answer", text=text, rows=tuple(prose)))
-    if known.kind in ("choices", "personas", "dialogues"):  # the others hold copies by design
-        again = tuple(second for _, second in duplicate_prompts(rows))
-        if again:
-            text = f"{_rows(len(again), len(rows))} repeat the prompt of an earlier row"
-            found.append(Finding(code="duplicate_prompt", text=text, rows=again))
-    literal = tuple(n for n, text in enumerate(whole, 1) if LITERAL_NEWLINE in text)
-    if literal:
-        text = f"{_rows(len(literal), len(rows))} hold a literal backslash-n"
-        found.append(Finding(code="literal_backslash_n", text=text, rows=literal))
-    return tuple(found)
-
-
-def flip_finding(rows: Sequence[Row], twin: Path, known: KnownFile) -> tuple[Finding, ...]:
-    """How far a set of A/B choices is the flip of its twin: a finding unless it wholly is.
-
-    Of a set with personas the first half is to be flipped and the second the same in both.
-    """
-    own = len(rows) if known.kind == "choices" else len(rows) // 2
-    odd: list[int] = []
-    try:
-        others = read_rows(twin)
-    except UsageError as error:
-        return (Finding(code="twin_unreadable", text=error.message),)
-    for number, (row, other) in enumerate(zip_longest(rows, others), 1):
-        if row is None or other is None or row.messages[:-1] != other.messages[:-1]:
-            odd.append(number)
-            continue
-        answers = (row.answer, other.answer)
-        flipped = answers in (("A", "B"), ("B", "A"))
-        if not (flipped if number <= own else answers[0] == answers[1]):
-            odd.append(number)
-    if not odd:
-        return ()
-    text = f"{len(odd)} rows are not what the flip of {twin.name} would hold"
-    return (Finding(code="not_a_flip", text=text, rows=tuple(odd)),)
 
 
 def question_findings(path: Path, questions: Sequence[ReleasedQuestion]) -> tuple[Finding, ...]:
@@ -150,15 +88,27 @@ def shown_rows(rows: Sequence[int]) -> str:
     return f"{first} ..." if len(rows) > 10 else first
 
 
-def answer_counts(rows: Sequence[Row]) -> dict[str, int]:
-    """How often each letter is the answer, and under `other` the answers that are no letter."""
-    counts = Counter(row.answer if row.answer in LETTERS else "other" for row in rows)
-    return {label: counts[label] for label in (*LETTERS, "other") if counts[label]}
+def file_findings(source: Path, known: KnownFile, count: int) -> tuple[Finding, ...]:
+    """Quirks of a file whatever it holds: CRLF, and another count than the release has."""
+    found: list[Finding] = []
+    lines = crlf = 0
+    with source.open("rb") as file:
+        for line in file:
+            lines += 1
+            crlf += line.endswith(b"\r\n")
+    if crlf:
+        text = f"{crlf} of {lines} lines end in CRLF; hashed as if they ended in LF"
+        found.append(Finding(code="crlf", text=text))
+    if known.entries is not None and known.entries != count:
+        text = f"{count} entries, the release has {known.entries}"
+        found.append(Finding(code="count", text=text))
+    return tuple(found)
+
+
+def note(known: KnownFile) -> tuple[Finding, ...]:
+    """What is to be known of a file besides what stands in it."""
+    return (Finding(code="note", text=known.note),) if known.note else ()
 
 
 def _texts(question: ReleasedQuestion) -> tuple[str, ...]:
     return (*question.wordings(), question.guesser_prompt or "", *question.options)
-
-
-def _rows(count: int, total: int) -> str:
-    return f"{count} of {total} rows"

@@ -12,6 +12,7 @@ from selfaware.errors import UsageError
 _VARIANTS = re.compile(
     r'^[ \t#]*"(?P<key>title|type|variants)"[ \t]*:[ \t]*(?P<value>.*)$', re.MULTILINE
 )
+_STRING = re.compile(r"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')""")
 
 
 class Variants(BaseModel):
@@ -87,36 +88,45 @@ def named_strings(tree: ast.Module, name: str) -> tuple[str, ...]:
 
 
 def listed_variants(text: str) -> tuple[Variants, ...]:
-    """The questions of a Python list of dicts, also where the list is commented out.
+    """The questions of a Python list of dicts, also where some are commented out, once or twice.
 
     Read from the lines `"title": ...`, `"type": ...` and `"variants": [...]`; an entry that lacks
-    one of the three, or whose list is not made of literal strings, is left out.
+    one of the three, or whose list is not made of literal strings, is left out. A title with line
+    ends in it, as for a plot, is told with spaces.
     """
     found: list[Variants] = []
     title = kind = ""
     for match in _VARIANTS.finditer(text):
         if match["key"] == "variants":
-            wordings = _strings(_uncommented(text[match.start("value") :]))
+            depth = match.group().partition('"')[0].count("#")
+            wordings = _strings(_uncommented(text[match.start("value") :], depth))
             if title and kind and wordings:
                 found.append(Variants(title=title, type=kind, variants=wordings))
             title = kind = ""
             continue
-        value = _literal_text(match["value"].strip().rstrip(","))
         if match["key"] == "title":
-            title, kind = (value if isinstance(value, str) else ""), ""
+            title, kind = " ".join(_first_string(match["value"]).split()), ""
         else:
-            kind = value if isinstance(value, str) else ""
+            kind = _first_string(match["value"])
     return tuple(found)
 
 
-def _uncommented(text: str) -> str:
-    """A list's source up to the line that closes it, without comment marks."""
+def _uncommented(text: str, depth: int) -> str:
+    """A list's source up to the line that closes it, with so many comment marks a line undone."""
+    marks = re.compile(rf"^[ \t]*(?:#[ \t]*){{0,{depth}}}")
     lines: list[str] = []
     for line in text.splitlines():
-        lines.append(re.sub(r"^[ \t]*#[ \t]?", "", line))
+        lines.append(marks.sub("", line) if lines else line)
         if line.rstrip(" \t,}").endswith("]"):
             break
     return "\n".join(lines).rstrip(" \t,}")
+
+
+def _first_string(source: str) -> str:
+    """The string literal that a line's rest begins with, whatever comment follows."""
+    found = _STRING.match(source)
+    value = _literal_text(found.group()) if found else None
+    return value if isinstance(value, str) else ""
 
 
 def _strings(source: str) -> tuple[str, ...]:

@@ -159,6 +159,15 @@ def sha256_file(path: Path) -> str:
     return digest.hexdigest()
 
 
+def digest(*parts: str) -> bytes:
+    """A short hash of some texts, half surrogate pairs included."""
+    hashed = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        encoded = part.encode("utf-8", "surrogatepass")
+        hashed.update(len(encoded).to_bytes(8, "big") + encoded)
+    return hashed.digest()
+
+
 def duplicate_prompts(rows: Sequence[Row]) -> list[tuple[int, int]]:
     """Pairs of line numbers (first, again) whose conversations up to the answer are the same."""
     seen: dict[tuple[tuple[str, str], ...], int] = {}
