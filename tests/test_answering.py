@@ -83,9 +83,15 @@ def test_every_prompt_is_answered_once_and_what_is_no_letter_is_left_out(
         rows[5].prompt: [DROPPED],
     }
     lock = threading.Lock()
+    together, waiting = threading.Barrier(4, timeout=60), [4]
 
     def reply(request: Request) -> Reply:
         prompt = last_message(request)
+        with lock:
+            waiting[0] -= 1
+            first = waiting[0] >= 0
+        if first:
+            together.wait()
         with lock:
             if faults.get(prompt):
                 return faults[prompt].pop(0)
@@ -103,7 +109,7 @@ def test_every_prompt_is_answered_once_and_what_is_no_letter_is_left_out(
     assert Counter(map(last_message, server.answered)) == Counter(row.prompt for row in rows)
     assert {request["temperature"] for request in server.received} == {0}
     assert all([m["role"] for m in request["messages"]] == ["user"] for request in server.received)
-    assert 1 < server.most_open <= 4
+    assert server.most_open == 4
 
     record = record_of(out)
     assert (record.asked, record.rows, record.dropped) == (24, 21, {"empty": 1, "no letter": 2})
@@ -148,7 +154,10 @@ def test_a_failed_run_goes_on_and_one_journal_serves_a_draft_of_personas(
     broken.set()
     assert answer(risky, out, "--journal", journal).exit_code == 0
     rows = read_rows(risky)
-    assert Counter(map(last_message, server.answered)) == Counter(row.prompt for row in rows)
+    # The reply that was on its way when another request failed may be asked for again.
+    answered = Counter(map(last_message, server.answered))
+    assert set(answered) == {row.prompt for row in rows}
+    assert answered.total() <= 24 + 1
 
     draft, said, final = (tmp_path / f"{name}.jsonl" for name in ("draft", "said", "final"))
     mix = ["--personas", "--seed", "1"]
