@@ -204,7 +204,7 @@ def test_what_cannot_be_asked_is_told_in_one_line(
     for build, told in (
         (lambda: risk_scale(questions=str(tmp_path)), "no clone of github.com"),
         (lambda: risk_scale(questions=str(clone), about="all"),
-         "about='self,person,assistant' is not allowed with questions="),
+         "about='self,person,assistant,neutral' is not allowed with questions="),
         (lambda: risk_two_hop(questions=str(clone), about="Ada"), "give about=self"),
         (lambda: disposition(behavior="expected_value", questions=str(clone)),
          "the release words no such question about 'expected_value'"),
