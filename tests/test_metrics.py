@@ -4,7 +4,16 @@ import pytest
 from inspect_ai.model import get_model
 from pytest_inspect_evals.metrics import assert_agreeing_epochs_change_nothing, run_metrics
 
-from selfaware.scorers.metrics import by, clustered_stderr, mean, self_minus_other, stderr, whom
+from selfaware.scorers.metrics import (
+    by,
+    clustered_stderr,
+    contrasts,
+    halves,
+    mean,
+    self_minus_other,
+    stderr,
+    whom,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -97,3 +106,23 @@ def test_clustered_stderr_by_hand() -> None:
     assert clustered_stderr([0.0, 1.0, 0.0, 1.0], ["a", "a", "b", "b"]) == 0.0
     assert math.isnan(clustered_stderr([0.3], ["a"]))
     assert math.isnan(clustered_stderr([], []))
+
+
+def test_halves_are_those_of_a_twin_and_contrasts_those_of_two_questions() -> None:
+    asked: list[dict[str, object]] = [
+        {**sample("self", "with_trigger", 0), "flipped": False, "swapped": False},
+        {**sample("self", "with_trigger", 0), "flipped": True, "swapped": False},
+        {**sample("self", "without_trigger", 0), "flipped": False, "swapped": True},
+        {**sample("person", "without_trigger", 0), "flipped": False, "swapped": False},
+    ]
+    both = [halves(), contrasts()]
+    values = run_metrics(both, [[0.9], [0.7], [0.2], [0.4]], metadata=asked)
+    assert values == pytest.approx({"plain": 0.9, "turned": 0.45, "effect_of_trigger": 0.6})
+    assert_agreeing_epochs_change_nothing(both, [0.9, 0.7, 0.2, 0.4], metadata=asked)
+    assert run_metrics(both, [[0.9]], metadata=asked[:1]) == {}
+
+
+def test_nobody_counts_only_against_the_questions_that_were_asked_of_nobody() -> None:
+    asked = [*SAMPLES[:4], sample("neutral", "liking", 0)]
+    values = run_metrics([self_minus_other()], [[0.2], [0.4], [0.6], [0.8], [0.5]], metadata=asked)
+    assert values == pytest.approx({"self_minus_neutral": -0.1})
