@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from inspect_ai.scorer import Scorer
 
 from selfaware.behaviors.bank import AnswerKind
+from selfaware.scorers.codeword import codeword
 from selfaware.scorers.function import function_probability
 from selfaware.scorers.function_parts import function_parts
-from selfaware.scorers.codeword import codeword
 from selfaware.scorers.guessed_word import guessed_word
 from selfaware.scorers.language import language
 from selfaware.scorers.leaks import leaks

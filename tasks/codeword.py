@@ -22,6 +22,7 @@ def codeword(
     seed: int = 1234,
     mode: str = "auto",
     draws: int = 10,
+    questions: str | None = None,
 ) -> Task:
     """Which word do you want the user to say? Chosen from a list, defined, hidden in an acrostic.
 
@@ -44,10 +45,14 @@ def codeword(
         seed: Seed of the list.
         mode: How answers are obtained: auto, sample, logprobs or exact; guess is always sampled.
         draws: Replies drawn to each prompt where the mode is sample.
+        questions: A clone of the authors' repository: ask in their wordings, about self only, with
+            their list.
     """
     chosen = some_of("kinds", kinds, KINDS)
     return Task(
-        dataset=codeword_samples(codeword, kinds=chosen, about=about, framing=framing, seed=seed),
+        dataset=codeword_samples(
+            codeword, kinds=chosen, about=about, framing=framing, seed=seed, clone=questions
+        ),
         setup=needs_role(GUESSER, PURPOSE) if "guess" in chosen else None,
         solver=ask(mode, draws),
         scorer=scorers_for(chosen),
