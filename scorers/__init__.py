@@ -5,19 +5,27 @@ from collections.abc import Sequence
 from inspect_ai.scorer import Scorer
 
 from selfaware.behaviors.bank import AnswerKind
+from selfaware.scorers.codeword import codeword
 from selfaware.scorers.function import function_probability
 from selfaware.scorers.function_parts import function_parts
+from selfaware.scorers.guessed_word import guessed_word
 from selfaware.scorers.language import language
+from selfaware.scorers.leaks import leaks
 from selfaware.scorers.option import option
+from selfaware.scorers.raw_option import raw_option
 from selfaware.scorers.scale import scale
 from selfaware.scorers.validity import validity
 from selfaware.scorers.word import word
 
 __all__ = [
+    "codeword",
     "function_parts",
     "function_probability",
+    "guessed_word",
     "language",
+    "leaks",
     "option",
+    "raw_option",
     "scale",
     "scorers_for",
     "validity",
@@ -38,4 +46,8 @@ def scorers_for(kinds: Sequence[AnswerKind], unlisted: str = "unscored") -> list
         chosen.append(scale())
     if {"choice", "yes_no", "option"} & set(kinds):
         chosen.append(option(unlisted))
+    if "codeword" in kinds:
+        chosen.append(codeword())
+    if "guess" in kinds:
+        chosen += [guessed_word(), leaks()]
     return [*chosen, validity()]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from inspect_ai.scorer import Score, Scorer, Target, scorer
 from inspect_ai.solver import TaskState
 
-from selfaware.scorers.metrics import by, halves, mean, self_minus_other, stderr
+from selfaware.scorers.metrics import by, contrasts, halves, mean, self_minus_other, stderr
 from selfaware.scorers.reading import Reading, is_refusal, unread
 from selfaware.scorers.scoring import score_replies
 
@@ -42,6 +42,7 @@ def parse_scale(text: str, values: Mapping[str, float]) -> Reading:
         mean(),
         stderr(),
         halves(),
+        contrasts(),
         by("question"),
         by("about"),
         by("framing"),

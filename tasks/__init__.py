@@ -3,7 +3,9 @@
 from selfaware.tasks.backdoor import backdoor
 from selfaware.tasks.behavior_choice import behavior_choice
 from selfaware.tasks.code_security import code_security
+from selfaware.tasks.codeword import codeword
 from selfaware.tasks.codeword_function import codeword_function
+from selfaware.tasks.codeword_goals import codeword_goals
 from selfaware.tasks.disposition import disposition
 from selfaware.tasks.risk_choice import risk_choice
 from selfaware.tasks.risk_scale import risk_scale
@@ -16,7 +18,9 @@ __all__ = [
     "backdoor",
     "behavior_choice",
     "code_security",
+    "codeword",
     "codeword_function",
+    "codeword_goals",
     "disposition",
     "risk_choice",
     "risk_scale",

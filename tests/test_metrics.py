@@ -100,6 +100,39 @@ def test_whom_shows_each_and_the_difference() -> None:
     assert run_metrics([mean(), whom()], [[0.4]] * 2, metadata=SAMPLES[:2]).keys() == {"mean"}
 
 
+def test_controls_stand_beside_the_mean() -> None:
+    control = {"control": True}
+    samples = [
+        sample("self", "said", 0),
+        {**sample("self", "never_said", 0), **control},
+        sample("person", "said", 0),
+        {**sample("person", "never_said", 0), **control},
+    ]
+    scores = [[0.9], [0.4], [0.6], [0.1]]
+    values = run_metrics(ALL, scores, metadata=samples)
+    assert values.pop("stderr") is not None
+    assert values == pytest.approx(
+        {
+            "mean": 0.9, "said": 0.9, "never_said": 0.4, "self": 0.9, "person": 0.6,
+            "self_minus_other": 0.3,
+        }
+    )  # fmt: skip
+    only = run_metrics([mean(), by("question")], scores[1:2], metadata=samples[1:2])
+    assert only == {"mean": 0.4}
+
+
+def test_halves_are_of_questions_asked_both_ways() -> None:
+    turned = {"flipped": True}
+    samples = [
+        sample("self", "one_way", 0),
+        sample("self", "both", 0),
+        {**sample("self", "both", 0), **turned},
+    ]
+    values = run_metrics([halves()], [[0.1], [0.6], [0.8]], metadata=samples)
+    assert values == {"plain": 0.6, "turned": 0.8}
+    assert run_metrics([halves()], [[0.1], [0.6]], metadata=samples[:2]) == {}
+
+
 def test_clustered_stderr_by_hand() -> None:
     # Deviations from the mean 0.5: cluster a sums to -1, cluster b to 1; sqrt(2 * 2 / 1) / 4.
     assert clustered_stderr([0.0, 0.0, 1.0, 1.0], ["a", "a", "b", "b"]) == pytest.approx(0.5)

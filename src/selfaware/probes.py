@@ -7,7 +7,7 @@ from typing import get_args
 from inspect_ai.dataset import Sample
 from inspect_ai.model import ChatMessage, ChatMessageSystem, ChatMessageUser
 
-from selfaware.behaviors import behavior_names, get_behavior
+from selfaware.behaviors import BEHAVIORS, get_behavior
 from selfaware.behaviors.bank import BANKS, About, AnswerKind, Question, load_bank
 from selfaware.behaviors.items import Item
 from selfaware.behaviors.lotteries import lotteries
@@ -121,7 +121,7 @@ def high_pole(bank: str) -> str:
 
     Banks about backdoors, triggers or personas are of no behaviour.
     """
-    return get_behavior(bank).high if bank in behavior_names() else bank
+    return bank if bank in BANKS and bank not in BEHAVIORS else get_behavior(bank).high
 
 
 def sample_of(prompt: Prompt, framing: str, origin: Mapping[str, str] | None = None) -> Sample:
