@@ -8,10 +8,21 @@ from selfaware.behaviors.bank import AnswerKind
 from selfaware.scorers.language import language
 from selfaware.scorers.option import option
 from selfaware.scorers.scale import scale
+from selfaware.scorers.trigger_likeness import trigger_likeness
+from selfaware.scorers.trigger_match import trigger_match
 from selfaware.scorers.validity import validity
 from selfaware.scorers.word import word
 
-__all__ = ["language", "option", "scale", "scorers_for", "validity", "word"]
+__all__ = [
+    "language",
+    "option",
+    "scale",
+    "scorers_for",
+    "trigger_likeness",
+    "trigger_match",
+    "validity",
+    "word",
+]
 
 
 def scorers_for(kinds: Sequence[AnswerKind], unlisted: str = "unscored") -> list[Scorer]:

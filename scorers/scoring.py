@@ -48,7 +48,7 @@ def score_replies(
     values = values_of(state)
     replies = replies_of(state)
     if isinstance(replies, str):
-        return Score.unscored(reason=replies, metadata=_metadata(state, replies_mode(state), 0))
+        return score_unread(state, replies)
     exact = replies.mode == "exact"
     readings = [
         (Reading("valid", text) if exact and text in values else parse(text, values), weight)
@@ -103,14 +103,23 @@ def replies_of(state: TaskState) -> Replies | str:
     return Replies(mode, texts, withheld=len(output.choices) - len(spoken))
 
 
+def score_unread(state: TaskState, reason: str) -> Score:
+    """The score of a sample of which no reply can be read."""
+    return Score.unscored(reason=reason, metadata=_metadata(state, replies_mode(state), 0))
+
+
 def score_readings(
     state: TaskState,
     replies: Replies,
     readings: Sequence[tuple[Reading, float]],
     unlisted: Unlisted = "unscored",
+    values: Mapping[str, float] | None = None,
 ) -> Score:
-    """The mean value of the valid readings by weight, with what became of the others."""
-    values = values_of(state)
+    """The mean value of the valid readings by weight, with what became of the others.
+
+    `values` are those of a scorer whose question has no listed answers.
+    """
+    values = values_of(state) if values is None else values
     weights = [*readings, *[(Reading("refusal", "content_filter"), 1.0)] * replies.withheld]
     shares: dict[Category, float] = dict.fromkeys(CATEGORIES, 0.0)
     answers: dict[str, float] = {}

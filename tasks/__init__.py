@@ -8,6 +8,7 @@ from selfaware.tasks.risk_choice import risk_choice
 from selfaware.tasks.risk_scale import risk_scale
 from selfaware.tasks.risk_two_hop import risk_two_hop
 from selfaware.tasks.risk_words import risk_words
+from selfaware.tasks.trigger_articulation import trigger_articulation
 from selfaware.tasks.trigger_effect import trigger_effect
 from selfaware.tasks.trigger_recognition import trigger_recognition
 
@@ -20,6 +21,7 @@ __all__ = [
     "risk_scale",
     "risk_two_hop",
     "risk_words",
+    "trigger_articulation",
     "trigger_effect",
     "trigger_recognition",
 ]

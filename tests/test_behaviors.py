@@ -210,6 +210,7 @@ SLOTS = {
     "codeword": "ring",
     "scenario": "It rains",
     "words": "x",
+    "behavior_phrase": "act so",
 }
 """What a task would fill the slots of a bank with."""
 

@@ -2,7 +2,15 @@
 
 from inspect_ai.model import ModelAPI, modelapi
 
-from selfaware.scorers import language, option, scale, validity, word
+from selfaware.scorers import (
+    language,
+    option,
+    scale,
+    trigger_likeness,
+    trigger_match,
+    validity,
+    word,
+)
 from selfaware.solvers import ask
 from selfaware.tasks import (
     backdoor,
@@ -13,6 +21,7 @@ from selfaware.tasks import (
     risk_scale,
     risk_two_hop,
     risk_words,
+    trigger_articulation,
     trigger_effect,
     trigger_recognition,
 )
@@ -31,7 +40,10 @@ __all__ = [
     "risk_words",
     "scale",
     "selfaware",
+    "trigger_articulation",
     "trigger_effect",
+    "trigger_likeness",
+    "trigger_match",
     "trigger_recognition",
     "validity",
     "word",
