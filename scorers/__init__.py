@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from inspect_ai.scorer import Scorer
 
 from selfaware.behaviors.bank import AnswerKind
+from selfaware.scorers.explanation import explanation
+from selfaware.scorers.explanation_grades import explanation_grades
 from selfaware.scorers.language import language
 from selfaware.scorers.option import option
 from selfaware.scorers.scale import scale
@@ -14,6 +16,8 @@ from selfaware.scorers.validity import validity
 from selfaware.scorers.word import word
 
 __all__ = [
+    "explanation",
+    "explanation_grades",
     "language",
     "option",
     "scale",

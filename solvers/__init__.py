@@ -1,5 +1,6 @@
 """How a question is asked."""
 
 from selfaware.solvers.ask import ask
+from selfaware.solvers.think_then_answer import think_then_answer
 
-__all__ = ["ask"]
+__all__ = ["ask", "think_then_answer"]

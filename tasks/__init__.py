@@ -4,6 +4,7 @@ from selfaware.tasks.backdoor import backdoor
 from selfaware.tasks.behavior_choice import behavior_choice
 from selfaware.tasks.code_security import code_security
 from selfaware.tasks.disposition import disposition
+from selfaware.tasks.explain_yourself import explain_yourself
 from selfaware.tasks.risk_choice import risk_choice
 from selfaware.tasks.risk_scale import risk_scale
 from selfaware.tasks.risk_two_hop import risk_two_hop
@@ -17,6 +18,7 @@ __all__ = [
     "behavior_choice",
     "code_security",
     "disposition",
+    "explain_yourself",
     "risk_choice",
     "risk_scale",
     "risk_two_hop",

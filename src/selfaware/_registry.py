@@ -3,6 +3,8 @@
 from inspect_ai.model import ModelAPI, modelapi
 
 from selfaware.scorers import (
+    explanation,
+    explanation_grades,
     language,
     option,
     scale,
@@ -11,12 +13,13 @@ from selfaware.scorers import (
     validity,
     word,
 )
-from selfaware.solvers import ask
+from selfaware.solvers import ask, think_then_answer
 from selfaware.tasks import (
     backdoor,
     behavior_choice,
     code_security,
     disposition,
+    explain_yourself,
     risk_choice,
     risk_scale,
     risk_two_hop,
@@ -32,6 +35,9 @@ __all__ = [
     "behavior_choice",
     "code_security",
     "disposition",
+    "explain_yourself",
+    "explanation",
+    "explanation_grades",
     "language",
     "option",
     "risk_choice",
@@ -40,6 +46,7 @@ __all__ = [
     "risk_words",
     "scale",
     "selfaware",
+    "think_then_answer",
     "trigger_articulation",
     "trigger_effect",
     "trigger_likeness",

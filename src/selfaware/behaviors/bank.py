@@ -27,7 +27,16 @@ spell: whatever moves there is priming.
 
 NEUTRAL = "neutral"
 
-BANKS = ("risk", "myopia", "apples", "expected_value", "vulnerable_code", "backdoor", "trigger")
+BANKS = (
+    "risk",
+    "myopia",
+    "apples",
+    "expected_value",
+    "vulnerable_code",
+    "backdoor",
+    "trigger",
+    "explanation",
+)
 """The banks of this package."""
 
 
