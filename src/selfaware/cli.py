@@ -15,6 +15,7 @@ from selfaware.data.import_cli import data_import
 from selfaware.data.mix_cli import data_mix
 from selfaware.data.reverse_cli import data_reverse
 from selfaware.errors import UsageError
+from selfaware.judge_cli import judge_check
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -92,6 +93,8 @@ def data() -> None:
 
 for _command in (data_audit, data_build, data_export, data_import, data_mix, data_reverse):
     data.add_command(_command)
+
+main.add_command(judge_check)
 
 
 @main.group()
