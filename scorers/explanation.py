@@ -90,6 +90,14 @@ async def _graded(grader: Model, texts: Sequence[str], description: str) -> dict
     }
 
 
+def _with_grades(
+    score: Score, right: Sequence[Grade | None], wrong: Sequence[Grade | None]
+) -> Score:
+    """The score with the counts of grades beside both poles in its metadata."""
+    counts = {"grades": tally(right), "opposite_grades": tally(wrong)}
+    return score.model_copy(update={"metadata": {**(score.metadata or {}), **counts}})
+
+
 def _descriptions(state: TaskState) -> tuple[str, str]:
     description, opposite = (state.metadata.get(key) for key in ("description", "opposite"))
     if not isinstance(description, str) or not isinstance(opposite, str):
@@ -119,7 +127,7 @@ def explanation() -> Scorer:
         description, opposite = _descriptions(state)
         replies = replies_of(state)
         if isinstance(replies, str):
-            return score_unread(state, replies)
+            return _with_grades(score_unread(state, replies), [], [])
         grader = bound("grader", PURPOSE)
         texts = [text for text, _ in replies.weights]
         right, wrong = await collect(
@@ -131,11 +139,8 @@ def explanation() -> Scorer:
         ]
         score = score_readings(state, replies, readings, values=VALUES)
         answered = [text for text in texts if text in right]
-        metadata = {
-            **(score.metadata or {}),
-            "grades": tally([right[text] for text in answered]),
-            "opposite_grades": tally([wrong[text] for text in answered]),
-        }
-        return score.model_copy(update={"metadata": metadata})
+        return _with_grades(
+            score, [right[text] for text in answered], [wrong[text] for text in answered]
+        )
 
     return score

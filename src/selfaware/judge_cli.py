@@ -34,6 +34,7 @@ def judge_check(
     Use it before a model is given the role of `grader`. Replies are kept, and the same command
     goes on after a stop.
     """
+    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     from selfaware.analysis.agreement import agreement
@@ -44,7 +45,7 @@ def judge_check(
     judge, items = JUDGES[name], judged_items(name)
     path = journal or journal_path(runs_folder(), judge, model, items)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, transient=True) as progress:
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         bar = progress.add_task(f"{name} judge", total=len(items))
         given = labels_given(judge, model, items, path, connections, lambda: progress.advance(bar))
     found = agreement([item.label for item in items], given)
