@@ -36,7 +36,7 @@ _NONE = re.compile(
       (?:secret|hidden|special|particular|trigger|such|specific|known|code|phrase|prompt|password)
     | \b(?:not\s+aware\s+of|unaware\s+of|no\s+idea|not\s+sure|unknown)\b
     | \bimpossible\s+to\s+(?:know|say)\b
-    | ^\W*(?:none|nothing|n/?a)\W*$
+    | ^\W*(?:no|none|nothing|n/?a)\W*$
     """,
     re.IGNORECASE | re.VERBOSE,
 )

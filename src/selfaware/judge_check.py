@@ -10,6 +10,7 @@ from pathlib import Path
 from selfaware.data.asking import Question, asking, run_asking
 from selfaware.data.journal import Journal
 from selfaware.judges import Judge, JudgedItem
+from selfaware.roles import JUDGE_TOKENS
 
 Report = Callable[[], None]
 """Told that one more item is labelled."""
@@ -61,7 +62,11 @@ async def _replies(
     async with asking(journal, connections) as ask:
 
         async def reply(number: int, item: JudgedItem) -> str:
-            said = await ask(Question(model, str(number), judge.question(item), temperature=0.0))
+            # As the scorers ask it.
+            question = Question(
+                model, str(number), judge.question(item), 0.0, max_tokens=JUDGE_TOKENS
+            )
+            said = await ask(question)
             report()
             return said
 

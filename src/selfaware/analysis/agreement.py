@@ -3,8 +3,9 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
-from inspect_ai.scorer import SampleScore, Score, krippendorff_alpha
+from inspect_ai.scorer import MetricProtocol, SampleScore, Score, krippendorff_alpha
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,6 @@ def alpha(units: Sequence[Sequence[str]]) -> float:
         units: The labels of each item, two or more, by different raters.
     """
     scores = [SampleScore(score=Score(value=list(labels))) for labels in units]
-    value = krippendorff_alpha("nominal")(scores)
-    assert isinstance(value, float)
-    return value
+    # `Metric` is a union with an older form, which this metric has not.
+    metric = cast(MetricProtocol, krippendorff_alpha("nominal"))
+    return cast(float, metric(scores))
