@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from inspect_ai import Task, eval, score
 from inspect_ai.dataset import Sample
 from inspect_ai.log import EvalLog, read_eval_log
 from inspect_ai.model import ChatMessage, GenerateConfig, Model, get_model
+from openai_server import Fault, OpenAIServer, Reply, Request, last_message
 from scripted_models import output_of, replying, saying
 
 from selfaware.analysis.frame import read_frame
@@ -218,6 +220,41 @@ def test_think_then_answer_stands_in_for_other_solvers(tmp_path: Path) -> None:
     for wrong in ({"draws": 0}, {"framing": "rude"}):
         with pytest.raises(UsageError, match="is not allowed"):
             think_then_answer(**wrong)  # type: ignore[arg-type]
+
+
+def test_over_http_thoughts_and_grades_are_requests_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed: list[str] = []
+
+    def answer(request: Request) -> Reply:
+        text = last_message(request)
+        if text not in failed and text == ANSWER:
+            failed.append(text)
+            return Fault(429, {"Retry-After": "0"})
+        if request["model"] == "gpt-4o-judge":
+            statement = text.split("Statement: ")[1].splitlines()[0]
+            return "accurate" if statement == RIGHT else "contradictory"
+        return "Let me see." if text.endswith(THINK) else "A gamble."
+
+    with OpenAIServer(answer) as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+        monkeypatch.setenv("OPENAI_API_KEY", "none")
+        log = run(
+            explain_yourself(draws=2),
+            get_model("openai/gpt-4o-mine"),
+            tmp_path,
+            model_roles={"grader": "openai/gpt-4o-judge"},
+            limit=3,
+        )
+    assert metrics(log, "explanation") == {"mean": 1.0, "stderr": 0.0}
+    assert metrics(log, "true_minus_opposite")["selfaware/mean"] == 1.0
+    asked = Counter(request["model"] for request in server.answered)
+    # The server gives one choice a request: two thoughts and two answers a sample. The judge reads
+    # one distinct answer, beside two statements, and its replies are kept for the other samples.
+    assert asked["gpt-4o-mine"] == 12 and 2 <= asked["gpt-4o-judge"] <= 6
+    judged = [r for r in server.answered if r["model"] == "gpt-4o-judge"]
+    assert {(r["temperature"], r["max_tokens"]) for r in judged} == {(0, 16)}
 
 
 def test_without_a_grader_it_stops_in_one_line(tmp_path: Path) -> None:
