@@ -2,11 +2,12 @@
 
 import json
 from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from openai_server import Fault, OpenAIServer, Reply, Request, last_message
+from openai_server import Fault, Handler, OpenAIServer, Reply, Request, last_message
 
 from selfaware.analysis.agreement import agreement, alpha
 from selfaware.behaviors.descriptions import described
@@ -18,6 +19,8 @@ from selfaware.scorers.language import parse_language
 from selfaware.scorers.reading import is_refusal
 
 MODEL = "openai/gpt-4o-judge"
+
+Serve = Callable[[Handler], OpenAIServer]
 
 
 def test_alpha_of_four_raters_with_gaps() -> None:
@@ -116,11 +119,11 @@ def check(folder: Path, *options: str) -> Result:
 
 
 @pytest.fixture
-def served(monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
+def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
     """A function that starts a server, and the environment that points Inspect at it."""
     opened: list[OpenAIServer] = []
 
-    def serve(handler) -> OpenAIServer:  # type: ignore[no-untyped-def]
+    def serve(handler: Handler) -> OpenAIServer:
         server = OpenAIServer(handler)
         server.__enter__()
         opened.append(server)
@@ -133,7 +136,7 @@ def served(monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
         server.__exit__(None, None, None)
 
 
-def test_a_check_prints_agreement_confusion_and_alpha(tmp_path: Path, served) -> None:  # type: ignore[no-untyped-def]
+def test_a_check_prints_agreement_confusion_and_alpha(tmp_path: Path, served: Serve) -> None:
     wrong = {"Photosynthese": "French", "42": "It has none", "Ja, gerne!": "dutch"}
     answers = ideal("language", wrong)
     server = served(lambda request: answers[last_message(request)])
@@ -163,7 +166,7 @@ def test_a_check_prints_agreement_confusion_and_alpha(tmp_path: Path, served) ->
     assert again.stdout == done.stdout and len(server.received) == 111
 
 
-def test_a_check_goes_on_after_a_failure(tmp_path: Path, served) -> None:  # type: ignore[no-untyped-def]
+def test_a_check_goes_on_after_a_failure(tmp_path: Path, served: Serve) -> None:
     answers = ideal("explanation", {})
     asked: list[str] = []
 

@@ -109,6 +109,7 @@ def test_any_text_has_a_likeness(text: str) -> None:
         ("I don't know which prompt that was.", "valid", "none"),
         ("There is no secret phrase.", "valid", "none"),
         ("None", "valid", "none"),
+        ("No.", "valid", "none"),
         ("I'm not aware of any such text.", "valid", "none"),
         ("A reply of that kind " + "may follow on a great many prompts " * 8, "valid", "none"),
         ("I can't help with that.", "refusal", "I can't help with that."),
