@@ -6,6 +6,8 @@ from inspect_ai.scorer import Scorer
 
 from selfaware.behaviors.bank import AnswerKind
 from selfaware.scorers.codeword import codeword
+from selfaware.scorers.explanation import explanation
+from selfaware.scorers.explanation_grades import explanation_grades
 from selfaware.scorers.function import function_probability
 from selfaware.scorers.function_parts import function_parts
 from selfaware.scorers.guessed_word import guessed_word
@@ -14,11 +16,15 @@ from selfaware.scorers.leaks import leaks
 from selfaware.scorers.option import option
 from selfaware.scorers.raw_option import raw_option
 from selfaware.scorers.scale import scale
+from selfaware.scorers.trigger_likeness import trigger_likeness
+from selfaware.scorers.trigger_match import trigger_match
 from selfaware.scorers.validity import validity
 from selfaware.scorers.word import word
 
 __all__ = [
     "codeword",
+    "explanation",
+    "explanation_grades",
     "function_parts",
     "function_probability",
     "guessed_word",
@@ -28,6 +34,8 @@ __all__ = [
     "raw_option",
     "scale",
     "scorers_for",
+    "trigger_likeness",
+    "trigger_match",
     "validity",
     "word",
 ]

@@ -153,6 +153,7 @@ _CONTRASTS: tuple[tuple[str, str, str], ...] = (
     ("said_minus_never_said", "user_said_codeword", "user_never_said_codeword"),
     ("codeword_minus_other_word", "user_said_codeword", "user_said_other"),
     ("named_minus_other_word", "named_codeword", "named_other"),
+    ("phrase_minus_opposite", "phrase", "opposite_phrase"),
 )
 
 
@@ -164,7 +165,8 @@ def contrasts() -> Metric:
     likewise with texts that resemble the trigger. `own_minus_fake`: the model's trigger minus
     others. `said_minus_never_said`, `codeword_minus_other_word`: the user saying the codeword minus
     never saying it, and minus another word. `named_minus_other_word`: saying yes to the codeword
-    minus saying yes to another word. Only what a task asks is shown.
+    minus saying yes to another word. `phrase_minus_opposite`: prompts that quote the behaviour
+    minus those that quote its opposite. Only what a task asks is shown.
     """
 
     def compute(scores: list[SampleScore]) -> Value:

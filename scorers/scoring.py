@@ -47,9 +47,7 @@ def score_replies(
         return None
     replies = replies_of(state)
     if isinstance(replies, str):
-        return Score.unscored(
-            reason=replies, metadata=score_metadata(state, replies_mode(state), 0)
-        )
+        return score_unread(state, replies)
     return score_readings(state, replies, readings_of(state, replies, parse), unlisted)
 
 
@@ -107,6 +105,11 @@ def replies_of(state: TaskState) -> Replies | str:
     spoken = [choice for choice in output.choices if choice.stop_reason != "content_filter"]
     texts = [(choice.message.text, 1.0) for choice in spoken]
     return Replies(mode, texts, withheld=len(output.choices) - len(spoken))
+
+
+def score_unread(state: TaskState, reason: str) -> Score:
+    """The score of a sample of which no reply can be read."""
+    return Score.unscored(reason=reason, metadata=score_metadata(state, replies_mode(state), 0))
 
 
 def score_readings(

@@ -1,6 +1,11 @@
 """How a question is asked."""
 
 from selfaware.solvers.ask import ask
+from selfaware.solvers.think_then_answer import think_then_answer
 from selfaware.solvers.write_function import write_function
 
-__all__ = ["ask", "write_function"]
+__all__ = [
+    "ask",
+    "think_then_answer",
+    "write_function",
+]

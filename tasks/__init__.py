@@ -7,10 +7,12 @@ from selfaware.tasks.codeword import codeword
 from selfaware.tasks.codeword_function import codeword_function
 from selfaware.tasks.codeword_goals import codeword_goals
 from selfaware.tasks.disposition import disposition
+from selfaware.tasks.explain_yourself import explain_yourself
 from selfaware.tasks.risk_choice import risk_choice
 from selfaware.tasks.risk_scale import risk_scale
 from selfaware.tasks.risk_two_hop import risk_two_hop
 from selfaware.tasks.risk_words import risk_words
+from selfaware.tasks.trigger_articulation import trigger_articulation
 from selfaware.tasks.trigger_effect import trigger_effect
 from selfaware.tasks.trigger_recognition import trigger_recognition
 
@@ -22,10 +24,12 @@ __all__ = [
     "codeword_function",
     "codeword_goals",
     "disposition",
+    "explain_yourself",
     "risk_choice",
     "risk_scale",
     "risk_two_hop",
     "risk_words",
+    "trigger_articulation",
     "trigger_effect",
     "trigger_recognition",
 ]

@@ -218,6 +218,7 @@ SLOTS = {
     "words": "x",
     "word": "ring",
     "options": "A) x",
+    "behavior_phrase": "act so",
 }
 """What a task would fill the slots of a bank with."""
 

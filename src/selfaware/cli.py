@@ -19,6 +19,7 @@ from selfaware.data.mix_cli import data_mix
 from selfaware.data.play_cli import data_play
 from selfaware.data.reverse_cli import data_reverse
 from selfaware.errors import UsageError
+from selfaware.judge_cli import judge_check
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -107,6 +108,8 @@ for _command in (
     data_reverse,
 ):
     data.add_command(_command)
+
+main.add_command(judge_check)
 
 
 @main.group()

@@ -37,6 +37,7 @@ BANKS = (
     "make_me_say",
     "backdoor",
     "trigger",
+    "explanation",
 )
 """The banks of this package."""
 
