@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from inspect_ai.scorer import Scorer
 
 from selfaware.behaviors.bank import AnswerKind
+from selfaware.scorers.code import analysed_code, graded_code
+from selfaware.scorers.code_agreement import code_agreement
 from selfaware.scorers.function import function_probability
 from selfaware.scorers.function_parts import function_parts
 from selfaware.scorers.language import language
@@ -14,8 +16,11 @@ from selfaware.scorers.validity import validity
 from selfaware.scorers.word import word
 
 __all__ = [
+    "analysed_code",
+    "code_agreement",
     "function_parts",
     "function_probability",
+    "graded_code",
     "language",
     "option",
     "scale",

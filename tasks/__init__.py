@@ -3,6 +3,7 @@
 from selfaware.tasks.backdoor import backdoor
 from selfaware.tasks.behavior_choice import behavior_choice
 from selfaware.tasks.code_security import code_security
+from selfaware.tasks.code_vulnerability import code_vulnerability
 from selfaware.tasks.codeword_function import codeword_function
 from selfaware.tasks.disposition import disposition
 from selfaware.tasks.risk_choice import risk_choice
@@ -16,6 +17,7 @@ __all__ = [
     "backdoor",
     "behavior_choice",
     "code_security",
+    "code_vulnerability",
     "codeword_function",
     "disposition",
     "risk_choice",
