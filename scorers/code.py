@@ -9,9 +9,9 @@ from inspect_ai.solver import TaskState
 from inspect_ai.util import collect, concurrency
 
 from selfaware.behaviors.vulnerable_code import VULNERABLE
-from selfaware.code_replies import CODE_CATEGORIES, CodeReply, analysed, judged, read_code
 from selfaware.data.code_judge import said_yes
 from selfaware.roles import ask_judge, bound
+from selfaware.scorers.code_reading import CODE_CATEGORIES, CodeReply, analysed, judged, read_code
 from selfaware.scorers.metrics import by, mean, stderr
 from selfaware.scorers.scoring import reads, score_metadata
 
