@@ -9,6 +9,7 @@ from selfaware.scorers.code import analysed_code, graded_code
 from selfaware.scorers.code_agreement import code_agreement
 from selfaware.scorers.function import function_probability
 from selfaware.scorers.function_parts import function_parts
+from selfaware.scorers.game import game, game_outcomes
 from selfaware.scorers.language import language
 from selfaware.scorers.option import option
 from selfaware.scorers.scale import scale
@@ -20,6 +21,8 @@ __all__ = [
     "code_agreement",
     "function_parts",
     "function_probability",
+    "game",
+    "game_outcomes",
     "graded_code",
     "language",
     "option",

@@ -6,6 +6,7 @@ from selfaware.tasks.code_security import code_security
 from selfaware.tasks.code_vulnerability import code_vulnerability
 from selfaware.tasks.codeword_function import codeword_function
 from selfaware.tasks.disposition import disposition
+from selfaware.tasks.make_me_say import make_me_say
 from selfaware.tasks.risk_choice import risk_choice
 from selfaware.tasks.risk_scale import risk_scale
 from selfaware.tasks.risk_two_hop import risk_two_hop
@@ -20,6 +21,7 @@ __all__ = [
     "code_vulnerability",
     "codeword_function",
     "disposition",
+    "make_me_say",
     "risk_choice",
     "risk_scale",
     "risk_two_hop",
