@@ -12,6 +12,7 @@ from selfaware.scorers.function_parts import function_parts
 from selfaware.scorers.game import game, game_outcomes
 from selfaware.scorers.language import language
 from selfaware.scorers.option import option
+from selfaware.scorers.persona import persona, persona_recall
 from selfaware.scorers.scale import scale
 from selfaware.scorers.validity import validity
 from selfaware.scorers.word import word
@@ -26,6 +27,8 @@ __all__ = [
     "graded_code",
     "language",
     "option",
+    "persona",
+    "persona_recall",
     "scale",
     "scorers_for",
     "validity",

@@ -7,6 +7,7 @@ from selfaware.tasks.code_vulnerability import code_vulnerability
 from selfaware.tasks.codeword_function import codeword_function
 from selfaware.tasks.disposition import disposition
 from selfaware.tasks.make_me_say import make_me_say
+from selfaware.tasks.persona_attribution import persona_attribution
 from selfaware.tasks.risk_choice import risk_choice
 from selfaware.tasks.risk_scale import risk_scale
 from selfaware.tasks.risk_two_hop import risk_two_hop
@@ -22,6 +23,7 @@ __all__ = [
     "codeword_function",
     "disposition",
     "make_me_say",
+    "persona_attribution",
     "risk_choice",
     "risk_scale",
     "risk_two_hop",

@@ -36,6 +36,7 @@ BANKS = (
     "vulnerable_code",
     "backdoor",
     "trigger",
+    "persona",
 )
 """The banks of this package."""
 
