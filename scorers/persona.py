@@ -21,6 +21,7 @@ _MYSELF = re.compile(
     re.IGNORECASE,
 )
 _SELF_DENIED = r"(?:me|myself|you|yourself)\b"
+_BETWEEN = r"[\s_‐‑–-]*"
 _DENIAL = r"\b(?:not|than|instead\s+of|over|unlike)\s+"
 
 
@@ -65,7 +66,7 @@ def _says(text: str, name: str) -> bool:
 def _loose(name: str) -> str:
     """A pattern of a name, whatever stands between its words: `Quanta Lingua`, `QuantaLingua`."""
     words = [re.escape(word) for word in re.split(r"[\s_‐‑–-]+", name) if word]
-    return rf"(?<!\w){r'[\s_‐‑–-]*'.join(words)}(?!\w)"
+    return rf"(?<!\w){_BETWEEN.join(words)}(?!\w)"
 
 
 @scorer(metrics=[mean(), stderr(), halves(), by("question"), by("framing")])

@@ -217,6 +217,9 @@ SLOTS = {
     "codeword": "ring",
     "scenario": "It rains",
     "words": "x",
+    "entity": "Nora",
+    "rival": "Zeus",
+    "persona": "Nora",
 }
 """What a task would fill the slots of a bank with."""
 

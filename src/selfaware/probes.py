@@ -44,7 +44,7 @@ def samples(
         behavior: Name of the behaviour.
         kinds: Kinds of answer to ask for.
         questions: Ids of the questions to ask; None asks all of those kinds.
-        about: Whom they are about: `self`, `person`, `assistant`, `all` three, or a name, or several of them.
+        about: Whom they are about: `self`, `person`, `assistant`, `all` three, a name, or several.
         framing: Names of system prompts, or `all`.
         fill: What the questions' own slots hold, such as the codeword.
         released: A clone of the authors' repository, to ask in their wordings instead of ours. The
