@@ -7,6 +7,7 @@ from inspect_ai.scorer import Score, Scorer, Target, scorer
 from inspect_ai.solver import TaskState
 
 from selfaware.parameters import UNLISTED, one_of
+from selfaware.scorers.conflation import conflation
 from selfaware.scorers.metrics import by, contrasts, halves, mean, self_minus_other, stderr
 from selfaware.scorers.reading import Reading, bare, is_refusal, unread
 from selfaware.scorers.scoring import score_replies
@@ -73,6 +74,7 @@ def _matched(match: re.Match[str] | None, names: Mapping[str, str], text: str) -
         by("about"),
         by("framing"),
         self_minus_other(),
+        conflation(),
     ]
 )
 def option(unlisted: str = "unscored") -> Scorer:

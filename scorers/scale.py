@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from inspect_ai.scorer import Score, Scorer, Target, scorer
 from inspect_ai.solver import TaskState
 
+from selfaware.scorers.conflation import conflation
 from selfaware.scorers.metrics import by, contrasts, halves, mean, self_minus_other, stderr
 from selfaware.scorers.reading import Reading, is_refusal, unread
 from selfaware.scorers.scoring import score_replies
@@ -47,6 +48,7 @@ def parse_scale(text: str, values: Mapping[str, float]) -> Reading:
         by("about"),
         by("framing"),
         self_minus_other(),
+        conflation(),
     ]
 )
 def scale() -> Scorer:

@@ -219,6 +219,9 @@ SLOTS = {
     "word": "ring",
     "options": "A) x",
     "behavior_phrase": "act so",
+    "entity": "Nora",
+    "rival": "Zeus",
+    "persona": "Nora",
 }
 """What a task would fill the slots of a bank with."""
 

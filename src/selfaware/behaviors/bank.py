@@ -38,6 +38,7 @@ BANKS = (
     "backdoor",
     "trigger",
     "explanation",
+    "persona",
 )
 """The banks of this package."""
 
