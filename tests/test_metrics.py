@@ -150,7 +150,7 @@ def test_halves_are_those_of_a_twin_and_contrasts_those_of_two_questions() -> No
     ]
     both = [halves(), contrasts()]
     values = run_metrics(both, [[0.9], [0.7], [0.2], [0.4]], metadata=asked)
-    assert values == pytest.approx({"plain": 0.9, "turned": 0.45, "effect_of_trigger": 0.6})
+    assert values == pytest.approx({"plain": 0.9, "turned": 0.7, "effect_of_trigger": 0.6})
     assert_agreeing_epochs_change_nothing(both, [0.9, 0.7, 0.2, 0.4], metadata=asked)
     assert run_metrics(both, [[0.9]], metadata=asked[:1]) == {}
 

@@ -17,7 +17,7 @@ from inspect_ai.log import read_eval_log
 from inspect_ai.model import ChatMessage, GenerateConfig, Model
 from scripted_models import replying, saying, scoring
 
-from selfaware.analysis.attribution import attribution
+from selfaware.analysis.attribution import about_means, attribution
 from selfaware.analysis.frame import read_frame
 from selfaware.data.personas import HELD_OUT, TRAINED
 from selfaware.errors import UsageError
@@ -97,6 +97,8 @@ def test_conflation_of_one_model(tmp_path: Path, options: dict[str, object]) -> 
     assert found["conflation_held_out"] == pytest.approx(-0.25)
     assert found["conflation"] == pytest.approx((0.3 + 0.1 - 0.1) / 3 / 0.4)
     assert "other_personas" not in found
+    (means,) = about_means(read_frame(tmp_path)).values()
+    assert means == pytest.approx({name: number / 100 for name, number in wanted.items()})
 
 
 def test_an_averse_model_s_share_has_the_same_sign(tmp_path: Path) -> None:

@@ -4,6 +4,10 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SELF = "self"
 
@@ -67,6 +71,21 @@ def attribution(
         groups={group: _share(fmean(values), own) for group, values in sorted(members.items())},
         finetunes=(len(high), len(low)),
     )
+
+
+def about_means(frame: "pd.DataFrame") -> dict[str, dict[str, float]]:
+    """For every model, its mean score (0-1) about itself and about every persona.
+
+    Args:
+        frame: Rows of `read_frame`, of one task; unscored ones are left out. Every question counts
+            once, however many wordings of it have a score.
+    """
+    scored = frame[frame["score"].notna()]
+    questions = scored.groupby(["model", "about", "question"])["score"].mean()
+    means: dict[str, dict[str, float]] = {}
+    for (model, about), value in questions.groupby(level=["model", "about"]).mean().items():
+        means.setdefault(str(model), {})[str(about)] = float(value)
+    return means
 
 
 def _share(others: float, own: float) -> float:
