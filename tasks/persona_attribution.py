@@ -17,8 +17,6 @@ from selfaware.scorers import persona as named_persona
 from selfaware.solvers import ask
 from selfaware.viewer import samples_view
 
-DESIGNS = ("many", "second")
-
 
 @task
 def persona_attribution(
@@ -60,7 +58,7 @@ def persona_attribution(
         draws: Replies drawn to each prompt where the mode is sample.
         unlisted: What a word outside the lexicon counts: unscored, or half (0.5, as the paper).
     """
-    many = one_of("design", design, DESIGNS) == "many"
+    many = one_of("design", design, ("many", "second")) == "many"
     chosen = some_of("kinds", kinds, KINDS if many else SECOND_KINDS)
     if many:
         dataset = many_persona_samples(behavior, personas, chosen, framing)

@@ -292,7 +292,7 @@ def stop_when_held(gate: Gate, out: Path, how: signal.Signals) -> tuple[int, str
         assert time.monotonic() < deadline
         time.sleep(0.01)
     os.killpg(process.pid, how)
-    output, _ = process.communicate(timeout=30)
+    output, _ = process.communicate(timeout=240)
     gate.open()
     return process.returncode, output
 

@@ -324,7 +324,7 @@ def test_a_stopped_run_goes_on(players: Players, tmp_path: Path, how: signal.Sig
     )
     wait_for(6, out, process)
     process.send_signal(how)
-    _, told = process.communicate(timeout=60)
+    _, told = process.communicate(timeout=240)
     assert process.returncode == (-how if how == signal.SIGKILL else 130)
     if how == signal.SIGINT:
         assert "stopped; finished games are kept in" in told.decode()
