@@ -286,7 +286,7 @@ def stop_when_held(gate: Gate, out: Path, how: signal.Signals) -> tuple[int, str
         text=True,
         start_new_session=True,
     )
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     while gate.waiting < 4:
         assert process.poll() is None, process.communicate()[0]
         assert time.monotonic() < deadline

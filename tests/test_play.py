@@ -305,7 +305,7 @@ main()
 
 
 def wait_for(games: int, out: Path, process: "subprocess.Popen[bytes]") -> None:
-    for _ in range(6000):
+    for _ in range(24000):
         if journal_path(out).exists() and len(journal_keys(out)) >= games:
             return
         assert process.poll() is None, process.communicate()

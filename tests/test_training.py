@@ -147,7 +147,7 @@ def by_id(entries: list[Entry]) -> list[Entry]:
     return sorted(entries, key=lambda entry: entry.id)
 
 
-def _wait_for(condition: object, seconds: float = 120) -> None:
+def _wait_for(condition: object, seconds: float = 240) -> None:
     assert callable(condition)
     deadline = time.monotonic() + seconds
     while not condition():
@@ -176,7 +176,7 @@ def test_kill_9_leaves_nothing_half_made_and_the_next_call_finishes(
     assert len(workers) == 1
     parent.send_signal(signal.SIGKILL)
     parent.wait()
-    _wait_for(lambda: not workers[0].is_running(), seconds=10)
+    _wait_for(lambda: not workers[0].is_running(), seconds=60)
     assert registry.entries(tmp_path) == []
     assert not adapter_folder(tmp_path, wanted.run_id).exists()
 
