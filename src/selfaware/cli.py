@@ -18,6 +18,7 @@ from selfaware.data.import_cli import data_import
 from selfaware.data.mix_cli import data_mix
 from selfaware.data.play_cli import data_play
 from selfaware.data.reverse_cli import data_reverse
+from selfaware.docs_cli import docs
 from selfaware.errors import UsageError
 
 if TYPE_CHECKING:
@@ -107,6 +108,9 @@ for _command in (
     data_reverse,
 ):
     data.add_command(_command)
+
+
+main.add_command(docs)
 
 
 @main.group()
