@@ -20,6 +20,7 @@ from selfaware.data.play_cli import data_play
 from selfaware.data.reverse_cli import data_reverse
 from selfaware.docs_cli import docs
 from selfaware.errors import UsageError
+from selfaware.probes_cli import list_probes
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -111,6 +112,7 @@ for _command in (
 
 
 main.add_command(docs)
+main.add_command(list_probes)
 
 
 @main.group()

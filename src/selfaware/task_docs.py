@@ -4,7 +4,7 @@ import inspect
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import get_type_hints
+from typing import Literal, get_args, get_origin, get_type_hints
 
 from selfaware.errors import UsageError
 
@@ -86,6 +86,8 @@ def _type(hint: object) -> str:
     """How a type is written for a reader: `str or list[str]`."""
     if hint is type(None):
         return ""
+    if get_origin(hint) is Literal:
+        return " or ".join(f"`{value}`" for value in get_args(hint))
     members = getattr(hint, "__args__", ())
     if hasattr(hint, "__origin__") or not members:
         return hint.__name__ if isinstance(hint, type) and not members else str(hint)
@@ -145,7 +147,7 @@ def task_section(page: TaskPage) -> list[str]:
         "| option | takes | default | |",
         "|---|---|---|---|",
         *[
-            f"| `{option.name}` | {option.type} | {option.default} | {_cell(option.meaning)} |"
+            f"| `{option.name}` | {option.type} | {_cell(option.default)} | {_cell(option.meaning)} |"
             for option in page.options
         ],
     ]
