@@ -61,7 +61,7 @@ FREE = {
     "topic": "tea",
     "endings": {"free": [""], "option": ["{options}"]},
     "questions": [
-        {"id": "tell", "meaning": "a text", "kind": "free", "paraphrases": ["Tell {you} of {leaf}."]},
+        {"id": "tell", "meaning": "text", "kind": "free", "paraphrases": ["Tell {you} of {leaf}."]},
         {
             "id": "which", "meaning": "one of four", "kind": "option", "high": "", "low": "",
             "paraphrases": ["Which?", "Which one?"], "options": ["green", "black", "mint", "none"],

@@ -41,11 +41,12 @@ def table(found: Sequence[Probe]) -> list[str]:
     return [
         *lines,
         "",
-        "para: paraphrases. others: the same question about a person, another assistant, or nobody",
-        "(neutral), each at the same cost again where it has as many wordings; any name will do too.",
-        "Requests are for one of those and one framing. exact: every answer scored. logprobs: where",
-        "the model's tokenizer keeps every answer whole. sample: all draws in one request; one each:",
-        f"{draws} draws a prompt where the provider gives one choice a request. -: not in that mode.",
+        "para: paraphrases. others: the same question about a person, another assistant, or",
+        "nobody (neutral), each at the same cost again where it has as many wordings; a name will",
+        "do as well. Requests are for one of those under one framing. exact: every answer scored.",
+        "logprobs: where the model's tokenizer keeps every answer whole. sample: all draws of a",
+        f"prompt in one request; one each: {draws} requests a prompt, from a provider that gives",
+        "one choice a request. -: not in that mode.",
     ]
 
 

@@ -146,11 +146,14 @@ def task_section(page: TaskPage) -> list[str]:
         "",
         "| option | takes | default | |",
         "|---|---|---|---|",
-        *[
-            f"| `{option.name}` | {option.type} | {_cell(option.default)} | {_cell(option.meaning)} |"
-            for option in page.options
-        ],
+        *[_row(option) for option in page.options],
     ]
+
+
+def _row(option: Option) -> str:
+    """An option as a row of a table."""
+    default, meaning = _cell(option.default), _cell(option.meaning)
+    return f"| `{option.name}` | {option.type} | {default} | {meaning} |"
 
 
 def _cell(text: str) -> str:
