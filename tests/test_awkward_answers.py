@@ -91,7 +91,7 @@ DRESSES = ["{}", " {}\n", "**{}**", '"{}"', "<answer>{}</answer>", "\\boxed{{{}}
            "```\n{}\n```", "{} 👍", "- {}", "[{}]", "{}!"]  # fmt: skip
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(REPLIES)
 def test_a_parser_never_raises_and_names_a_category(text: str) -> None:
     for name, (parse, values) in WHOLE.items():
@@ -102,7 +102,7 @@ def test_a_parser_never_raises_and_names_a_category(text: str) -> None:
         assert (reading.category == "no_response") == (not answer_part(text).strip()), name
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(REPLIES)
 def test_the_language_parser_never_raises(text: str) -> None:
     parse, values = PARSERS["language"]
@@ -111,7 +111,7 @@ def test_the_language_parser_never_raises(text: str) -> None:
     assert reading.category != "valid" or reading.answer in values
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(REPLIES)
 def test_plain_text_and_bare_answers_are_so_the_second_time(text: str) -> None:
     assert answer_part(answer_part(text)) == answer_part(text)
@@ -121,6 +121,7 @@ def test_plain_text_and_bare_answers_are_so_the_second_time(text: str) -> None:
             assert parse(reading.answer, values) == reading, name
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(sorted(WHOLE)).flatmap(
         lambda name: st.tuples(st.just(name), st.sampled_from(sorted(WHOLE[name][1])))
@@ -133,6 +134,7 @@ def test_every_answer_is_read_in_every_dress(answered: tuple[str, str], dress: s
     assert parse(dress.format(answer), values) == Reading("valid", answer)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 100))
 def test_numbers_make_the_round_trip(number: int) -> None:
     parse, values = PARSERS["scale"]
@@ -143,6 +145,7 @@ def test_numbers_make_the_round_trip(number: int) -> None:
     assert parse(json.dumps({"score": number}), values) == Reading("valid", str(number))
 
 
+@settings(deadline=None)
 @given(st.integers().filter(lambda number: not 0 <= number <= 100))
 def test_numbers_beyond_the_scale_are_out_of_range(number: int) -> None:
     parse, values = PARSERS["scale"]
