@@ -3,7 +3,6 @@
 import json
 import math
 import threading
-import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -14,48 +13,33 @@ from inspect_ai import Task
 from inspect_ai.log import EvalLog
 from inspect_ai.model import ChatMessage, GenerateConfig, Model, get_model
 from openai_server import DROPPED, Fault, OpenAIServer, Reply, Request, completion, last_message
+from pool_model import reply, said
 from scripted_models import replying, with_first_token
 
 from selfaware.tasks import risk_choice, risk_scale, risk_two_hop, risk_words
 
-POOL = (
-    "70", "A", "yes", "Bold", "Das Herz pumpt das Blut durch den Körper.", "150", "I can't say.",
-    "**B**", "No.", "cautious", "risk", "", "20", "A or B", "Le cœur fait circuler le sang.",
-    "ring", "German", "def message_probability(message): return 0.6", "<think>no</think>yes",
-)  # fmt: skip
-"""What the scripted model says: something valid for every kind of answer, and something not."""
-
 Serve = Callable[[Callable[[Request], Reply]], OpenAIServer]
 
 
-def said(prompt: str, count: int, seed: int = 0) -> list[str]:
-    """The draws that a prompt gets, the same in process and over HTTP."""
-    first = zlib.crc32(prompt.encode()) + seed
-    return [POOL[(first + place) % len(POOL)] for place in range(count)]
-
-
 def in_process() -> Model:
-    def reply(messages: list[ChatMessage], config: GenerateConfig) -> Sequence[str]:
-        return said(messages[-1].text, config.num_choices or 1, config.seed or 0)
-
     return replying(reply)
 
 
 def choices(request: Request, texts: Sequence[str]) -> Request:
     """A chat completion of several choices."""
-    reply = completion(request, texts[0])
-    (first,) = reply["choices"]
-    reply["choices"] = [
+    answer = completion(request, texts[0])
+    (first,) = answer["choices"]
+    answer["choices"] = [
         {**first, "index": index, "message": {"role": "assistant", "content": text}}
         for index, text in enumerate(texts)
     ]
-    return reply
+    return answer
 
 
 def answering(request: Request) -> Reply:
     """What the scripted model says, as many choices as are asked for."""
     count = request.get("n") or 1
-    return choices(request, said(last_message(request), count, request.get("seed") or 0))
+    return choices(request, said(last_message(request), count, request.get("seed")))
 
 
 def over_http(server: OpenAIServer) -> Model:
@@ -91,7 +75,7 @@ def both(build: Callable[[], Task], server: OpenAIServer, folder: Path, **option
 def test_every_task_gives_the_same_over_http(served: Serve, tmp_path: Path, name: str) -> None:
     server = served(answering)
     both(lambda: every_task.made(name), server, tmp_path, limit=5, model_roles=every_task.roles())
-    assert server.received and server.received == server.answered
+    assert len(server.received) == len(server.answered) > 0
     assert {request["model"] for request in server.received} == {"gpt-4o-mine"}
 
 
@@ -113,10 +97,10 @@ def test_draws_are_choices_of_one_request(served: Serve, tmp_path: Path) -> None
 
 def test_a_server_that_gives_one_choice_is_asked_again(served: Serve, tmp_path: Path) -> None:
     def one_each(request: Request) -> Reply:
-        return said(last_message(request), 1, request.get("seed") or 0)[0]
+        return said(last_message(request), 1, request.get("seed"))[0]
 
     def one(messages: list[ChatMessage], config: GenerateConfig) -> Sequence[str]:
-        return said(messages[-1].text, 1, config.seed or 0)
+        return said(messages[-1].text, 1, config.seed)
 
     server = served(one_each)
     task = risk_words(mode="sample", draws=4)
@@ -166,15 +150,15 @@ def test_faults_of_the_server_change_no_result(served: Serve, tmp_path: Path) ->
 
 def unusual(request: Request) -> Reply:
     """Four choices: an answer, a refusal without text, one that was cut off, one withheld."""
-    reply = choices(request, ["80", "", "I would put that at about 7", "90"])
-    _, refused, cut, filtered = reply["choices"]
+    answer = choices(request, ["80", "", "I would put that at about 7", "90"])
+    _, refused, cut, filtered = answer["choices"]
     refused["message"] = {
         "role": "assistant", "content": None, "refusal": "This is where we have to stop."
     }  # fmt: skip
     cut["message"]["content"] = "I would say that it is"
     cut["finish_reason"] = "length"
     filtered["finish_reason"] = "content_filter"
-    return reply
+    return answer
 
 
 def test_refused_cut_and_withheld_replies_are_no_answers(served: Serve, tmp_path: Path) -> None:
@@ -190,9 +174,9 @@ def test_refused_cut_and_withheld_replies_are_no_answers(served: Serve, tmp_path
 
 
 def null(request: Request) -> Reply:
-    reply = completion(request, "")
-    reply["choices"][0]["message"] = {"role": "assistant", "content": None, "refusal": None}
-    return reply
+    answer = completion(request, "")
+    answer["choices"][0]["message"] = {"role": "assistant", "content": None, "refusal": None}
+    return answer
 
 
 def test_a_reply_without_any_content_is_none(served: Serve, tmp_path: Path) -> None:
@@ -205,13 +189,13 @@ def with_tokens(tokens: dict[str, float], rest: Sequence[str] = ()) -> Callable[
 
     def handler(request: Request) -> Reply:
         best = max(tokens, key=lambda token: tokens[token])
-        reply = choices(request, ["".join([best, *rest])] * (request.get("n") or 1))
+        answer = choices(request, ["".join([best, *rest])] * (request.get("n") or 1))
         if request.get("logprobs"):
             tops = [token_of(token, math.log(p)) for token, p in tokens.items()]
             first = {**token_of(best, math.log(tokens[best])), "top_logprobs": tops}
             others = [{**token_of(token, 0.0), "top_logprobs": []} for token in rest]
-            reply["choices"][0]["logprobs"] = {"content": [first, *others], "refusal": None}
-        return reply
+            answer["choices"][0]["logprobs"] = {"content": [first, *others], "refusal": None}
+        return answer
 
     return handler
 
@@ -280,10 +264,10 @@ def test_a_refused_prompt_does_not_end_logprobs_for_the_others(
             refused.append(prompt)
         if prompt not in refused:
             return letters(request)
-        reply = choices(request, [""] * (request.get("n") or 1))
-        for choice in reply["choices"]:
+        answer = choices(request, [""] * (request.get("n") or 1))
+        for choice in answer["choices"]:
             choice["message"] = {"role": "assistant", "content": None, "refusal": "No."}
-        return reply
+        return answer
 
     server = served(handler)
     log = run(risk_choice(count=4, draws=2), over_http(server), tmp_path, max_samples=1)
