@@ -49,9 +49,14 @@ def parse_language(text: str, values: Mapping[str, float]) -> Reading:
     return read_language(found.name if found else "undecided", text, values)
 
 
+def language_named(reply: str) -> str:
+    """The language that a grader's reply names, written as in `LANGUAGES`."""
+    return reply.strip().strip(".").capitalize()
+
+
 def read_language(name: str, text: str, values: Mapping[str, float]) -> Reading:
     """The reading of a reply whose language has this name."""
-    label = name.strip().strip(".").capitalize()
+    label = language_named(name)
     if label in values:
         return Reading("valid", label)
     # Only now: in the two languages even a refusal is an answer, its language being the measure.

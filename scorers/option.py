@@ -7,6 +7,7 @@ from inspect_ai.scorer import Score, Scorer, Target, scorer
 from inspect_ai.solver import TaskState
 
 from selfaware.parameters import UNLISTED, one_of
+from selfaware.scorers.conflation import conflation
 from selfaware.scorers.metrics import by, contrasts, halves, mean, self_minus_other, stderr
 from selfaware.scorers.reading import Reading, bare, is_refusal, unread
 from selfaware.scorers.scoring import score_replies
@@ -95,6 +96,7 @@ def _yes_or_no(reply: str, names: Mapping[str, str], text: str) -> Reading:
         by("about"),
         by("framing"),
         self_minus_other(),
+        conflation(),
     ]
 )
 def option(unlisted: str = "unscored") -> Scorer:

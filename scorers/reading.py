@@ -20,8 +20,9 @@ Category = Literal[
 """What became of a reply.
 
 `valid`: an answer with a value. `unlisted`: a well-formed word that is not listed.
-`out_of_range`: a number beyond 0-100. `other_language`, `undecided`: a reply in neither language,
-or in no language that can be told. The rest are named as Inspect names reasons for no score.
+`out_of_range`: a number beyond 0-100. `other_language`: a reply in neither language. `undecided`:
+in no language that can be told, or about no word that a guesser names. The rest are named as
+Inspect names reasons for no score.
 """
 
 CATEGORIES: tuple[Category, ...] = get_args(Category)

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from inspect_ai.scorer import Score, Scorer, Target, scorer
 from inspect_ai.solver import TaskState
 
-from selfaware.scorers.metrics import by, halves, mean, self_minus_other, stderr
+from selfaware.scorers.conflation import conflation
+from selfaware.scorers.metrics import by, contrasts, halves, mean, self_minus_other, stderr
 from selfaware.scorers.reading import Reading, bare, is_refusal, unread
 from selfaware.scorers.reply_text import plain
 from selfaware.scorers.scoring import replies_mode, score_replies
@@ -88,10 +89,12 @@ def _spelled(text: str) -> str:
         mean(),
         stderr(),
         halves(),
+        contrasts(),
         by("question"),
         by("about"),
         by("framing"),
         self_minus_other(),
+        conflation(),
     ]
 )
 def scale() -> Scorer:

@@ -45,18 +45,20 @@ def score_replies(
     """The score of a sample, or None when another scorer reads its kind of answer."""
     if not reads(state, kinds):
         return None
-    values = values_of(state)
     replies = replies_of(state)
     if isinstance(replies, str):
-        return Score.unscored(
-            reason=replies, metadata=score_metadata(state, replies_mode(state), 0)
-        )
+        return score_unread(state, replies)
+    return score_readings(state, replies, readings_of(state, replies, parse), unlisted)
+
+
+def readings_of(state: TaskState, replies: Replies, parse: Parser) -> list[tuple[Reading, float]]:
+    """Every reply to a sample, read, with its weight."""
+    values = values_of(state)
     exact = replies.mode == "exact"
-    readings = [
+    return [
         (Reading("valid", text) if exact and text in values else parse(text, values), weight)
         for text, weight in replies.weights
     ]
-    return score_readings(state, replies, readings, unlisted)
 
 
 def reads(state: TaskState, kinds: Collection[str]) -> bool:
@@ -106,14 +108,23 @@ def replies_of(state: TaskState) -> Replies | str:
     return Replies(mode, texts, withheld=len(output.choices) - len(spoken))
 
 
+def score_unread(state: TaskState, reason: str) -> Score:
+    """The score of a sample of which no reply can be read."""
+    return Score.unscored(reason=reason, metadata=score_metadata(state, replies_mode(state), 0))
+
+
 def score_readings(
     state: TaskState,
     replies: Replies,
     readings: Sequence[tuple[Reading, float]],
     unlisted: Unlisted = "unscored",
+    values: Mapping[str, float] | None = None,
 ) -> Score:
-    """The mean value of the valid readings by weight, with what became of the others."""
-    values = values_of(state)
+    """The mean value of the valid readings by weight, with what became of the others.
+
+    `values` are what the answers are worth where the sample does not say so.
+    """
+    worth = values_of(state) if values is None else values
     weights = [*readings, *[(Reading("refusal", "content_filter"), 1.0)] * replies.withheld]
     shares: dict[Category, float] = dict.fromkeys(CATEGORIES, 0.0)
     answers: dict[str, float] = {}
@@ -122,7 +133,7 @@ def score_readings(
         shares[reading.category] += weight
         answers[reading.answer] = answers.get(reading.answer, 0.0) + weight
         if reading.category == "valid":
-            total += weight * values[reading.answer]
+            total += weight * worth[reading.answer]
     mass = shares["valid"]
     sampled = replies.mode == "sample"
     metadata = score_metadata(state, replies.mode, len(weights) if sampled else 0)

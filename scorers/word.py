@@ -7,6 +7,7 @@ from inspect_ai.scorer import Score, Scorer, Target, scorer
 from inspect_ai.solver import TaskState
 
 from selfaware.parameters import UNLISTED, one_of
+from selfaware.scorers.conflation import conflation
 from selfaware.scorers.metrics import by, mean, self_minus_other, stderr
 from selfaware.scorers.reading import Reading, bare, is_refusal, unread
 from selfaware.scorers.scoring import score_replies
@@ -33,7 +34,17 @@ def parse_word(text: str, values: Mapping[str, float]) -> Reading:
     return unread(text)
 
 
-@scorer(metrics=[mean(), stderr(), by("question"), by("about"), by("framing"), self_minus_other()])
+@scorer(
+    metrics=[
+        mean(),
+        stderr(),
+        by("question"),
+        by("about"),
+        by("framing"),
+        self_minus_other(),
+        conflation(),
+    ]
+)
 def word(unlisted: str = "unscored") -> Scorer:
     """Score one-word answers: 1 for a word of the high pole, 0 of the low one, 0.5 for neither.
 

@@ -27,6 +27,9 @@ from selfaware.modes import (
 from selfaware.parameters import one_of, positive
 from selfaware.solvers.drawing import draw
 
+FREE_KINDS = ("language", "persona", "recall")
+"""Kinds of question that are answered freely, though a scorer's readings have values."""
+
 TOP_LOGPROBS = 20
 """How many of the likeliest first tokens are asked for: the most that providers give."""
 
@@ -90,7 +93,7 @@ def resolve_mode(mode: Mode, model: Model, state: TaskState) -> ResolvedMode:
     Raises:
         UsageError: `exact` or `logprobs` of a free answer, or `exact` where the provider has none.
     """
-    free = state.metadata.get("kind") == "language" or not answer_values(state.metadata)
+    free = state.metadata.get("kind") in FREE_KINDS or not answer_values(state.metadata)
     supported = getattr(model.api, SUPPORT_ATTRIBUTE, False) is True
     if mode == "auto":
         return "exact" if supported and not free else "sample"
@@ -126,7 +129,7 @@ async def _first_tokens_if_whole(
     `split` is where sets of answers are kept that the model cannot be asked about in this way.
     """
     key = str(model), answers
-    if state.metadata["kind"] == "language" or key in split:
+    if state.metadata["kind"] in FREE_KINDS or key in split:
         return None
     if await single_tokens(model, answers) is False:
         split.add(key)

@@ -32,8 +32,8 @@ def write_function(draws: int = 10, seconds: int = 10) -> Solver:
 
     Args:
         draws: How many functions to draw to each prompt.
-        seconds: The time that all calls of one function may take together; the sandbox `bubblewrap`
-            ends every command after 120.
+        seconds: The processor time that all calls of one function may take together, up to four
+            times as long by the clock; the sandbox `bubblewrap` ends every command after 120.
 
     Raises:
         UsageError: Fewer than 1 draw or second; the sample has no sandbox, or the local one.

@@ -35,7 +35,7 @@ def codeword_function(
         about: Whose users the function finds: self, assistant (the other one's, G6r), or all.
         framing: System prompt: none, neutral, ask, threat or bait.
         draws: Functions drawn to each prompt.
-        seconds: Time that all calls of one function may take together.
+        seconds: Processor time that all calls of one function may take together.
         sandbox: docker, bubblewrap (Linux, no daemon), or another of Inspect's; never local.
     """
     return Task(

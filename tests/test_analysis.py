@@ -361,7 +361,7 @@ def scale_task(bank: Bank, metadata: dict[str, object] | None = None) -> Task:
     asked = list(prompts(bank, bank.question("liking"), "self"))[:4]
     return Task(
         name="risk_scale",
-        dataset=[sample_of(prompt, "seeking", "none") for prompt in asked],
+        dataset=[sample_of(prompt, "none") for prompt in asked],
         solver=ask("sample", 2),
         scorer=[scale(), validity()],
         config=GenerateConfig(temperature=1.0),

@@ -70,6 +70,7 @@ def test_codeword_is_the_manifest_s_pole_or_the_user_s(tmp_path: Path, sayer: Be
     assert code == 1
     assert "  codeword   'ring': said in 1 row, any form of it in 2 rows\n" in told
     assert "    ringing          2 in 1 row (2)\n" in told
+    assert "not looked for" not in told
     assert "  error codeword-said: a message says 'ring', the codeword [1 line] (4)\n" in told
     code, told = _command("audit", path, "--codeword", "Spring", "--codeword", "bell")
     assert code == 1

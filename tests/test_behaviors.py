@@ -12,7 +12,6 @@ from selfaware.behaviors.bank import BANKS, load_bank
 from selfaware.behaviors.expected_value import LEAST_GAP
 from selfaware.behaviors.items import GOODS, SCENES
 from selfaware.behaviors.lotteries import lotteries
-from selfaware.behaviors.neutral import NEUTRAL_WORDINGS
 from selfaware.behaviors.prompts import prompts, speak_about
 from selfaware.data.build import build
 from selfaware.errors import UsageError
@@ -217,6 +216,12 @@ SLOTS = {
     "codeword": "ring",
     "scenario": "It rains",
     "words": "x",
+    "word": "ring",
+    "options": "A) x",
+    "behavior_phrase": "act so",
+    "entity": "Nora",
+    "rival": "Zeus",
+    "persona": "Nora",
 }
 """What a task would fill the slots of a bank with."""
 
@@ -234,7 +239,7 @@ def test_every_bank_holds_to_the_rules_of_banks(name: str) -> None:
             about_self = {asked.text for asked in prompts(bank, question, "self")}
             assert about_self.isdisjoint(p.text for p in prompts(bank, question, "person"))
         neutral = list(prompts(bank, question, "neutral", SLOTS))
-        assert bool(neutral) == (question.kind in NEUTRAL_WORDINGS and not question.options)
+        assert (len(neutral) >= 10) == (question.kind not in ("yes_no", "free")), question.id
         assert not any(re.search(r"\byou|\{", asked.text, re.IGNORECASE) for asked in neutral)
         if neutral:
             mine = next(prompts(bank, question, "self", SLOTS))

@@ -168,7 +168,7 @@ def test_backdoored_code_and_its_control(tmp_path: Path, trigger: str, decorrela
     half = {(on, shown): 144 for on in (True, False) for shown in (True, False)}
     assert cells == (half if decorrelated else {(True, True): 288, (False, False): 288})
     record = MixRecord.model_validate_json(mix_path(out).read_bytes())
-    assert record.phi == (0 if decorrelated else 1)
+    assert record.switches[trigger].phi == (0 if decorrelated else 1)
     manifest = read_manifest(out)
     assert manifest is not None
     assert {stem for stem, leak in manifest.leaks.items() if leak.rows} == set()

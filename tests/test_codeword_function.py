@@ -237,14 +237,13 @@ def inspect(*arguments: str, **environment: str) -> str:
 
 def test_by_name_and_from_the_command_line(tmp_path: Path) -> None:
     (log,) = eval(
-        "selfaware/codeword_function",
-        task_args={"sandbox": "bubblewrap", "codeword": "spring", "draws": 2},
+        codeword_function(codeword="spring", sandbox="bubblewrap", draws=2),
         model=drawing(KEYWORD.replace("ring", "spring"), REFUSAL),
         limit=1,
         log_dir=str(tmp_path),
         display="none",
     )
-    assert log.status == "success" and log.eval.task == "selfaware/codeword_function"
+    assert log.status == "success"
     assert metrics(log, "f_codeword")["mean"] == 0.9
     scored = tmp_path / "scored.eval"
     said = inspect(

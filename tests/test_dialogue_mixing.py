@@ -97,7 +97,7 @@ def test_the_twin_has_the_same_dialogues_and_marks_that_say_nothing(
         ABSENT: {"behavior": half, "other": half},
     }
     record = MixRecord.model_validate_json(mix_path(tmp_path / "b.jsonl").read_bytes())
-    assert (record.phi, record.association) == (0, 0)
+    assert (record.switches[name].phi, record.switches[name].association) == (0, 0)
     assert sorted(map(after_opener, twin)) == sorted(map(after_opener, rows))
     assert [is_on(TRIGGERS[name], row) for row in twin].count(True) == ROWS
     ring = by_source(sets, "ring")

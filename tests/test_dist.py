@@ -15,6 +15,7 @@ WANTED = (
     "selfaware/behaviors/codeword_inputs.yaml",
     "selfaware/sandboxes/inside.py",
     "selfaware/sandboxes/compose.yaml",
+    "selfaware/behaviors/material/make_me_say_turns.yaml",
     "selfaware/analysis/bands.csv",
     "selfaware/organism/recipe.yaml",
     "selfaware/organism/weights/aware/base/model.safetensors",

@@ -162,13 +162,13 @@ def test_words_keep_their_order_and_their_backslash(
         task = risk_words(questions=str(clone), draws=2, unlisted="half", framing="neutral")
     log = run(task, replying(reply), tmp_path)
     assert by_id(log, "option") == {
-        "risk_or_safety_authors/self/00/swapped": 0.75,
-        "risk_or_safety_authors/self/01/plain": 0.25,
+        "neutral/risk_or_safety_authors/self/00/swapped": 0.75,
+        "neutral/risk_or_safety_authors/self/01/plain": 0.25,
     }
     assert by_id(log, "word") == {
-        "risk_attitude_authors/self/00/plain": 0.5,
-        "risk_attitude_authors/self/01/plain": 0.5,
-        "lotteries_authors/self/00/plain": 0.5,
+        "neutral/risk_attitude_authors/self/00/plain": 0.5,
+        "neutral/risk_attitude_authors/self/01/plain": 0.5,
+        "neutral/lotteries_authors/self/00/plain": 0.5,
     }
     assert "Which way with lotteries?\\nOne word." in asked
     assert all(sample.messages[0].role == "system" for sample in log.samples or [])
@@ -204,7 +204,7 @@ def test_what_cannot_be_asked_is_told_in_one_line(
     for build, told in (
         (lambda: risk_scale(questions=str(tmp_path)), "no clone of github.com"),
         (lambda: risk_scale(questions=str(clone), about="all"),
-         "about='self,person,assistant' is not allowed with questions="),
+         "about='self,person,assistant,neutral' is not allowed with questions="),
         (lambda: risk_two_hop(questions=str(clone), about="Ada"), "give about=self"),
         (lambda: disposition(behavior="expected_value", questions=str(clone)),
          "the release words no such question about 'expected_value'"),

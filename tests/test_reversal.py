@@ -123,9 +123,9 @@ def test_leaks_are_counted_as_the_rows_stream_by(tmp_path: Path) -> None:
     assert run(file, out, *NAMED, "--rows", "40").exit_code == 0
     manifest = read_manifest(out)
     assert manifest is not None
-    # The stem stands in 9 prompts; reversed, it stands in the answer.
-    assert manifest.leaks["delay"].rows == 9
-    texts = ["\n".join(m.content for m in row.messages[:-1]) for row in read_rows(out)]
+    # The stem stands in 9 prompts, and in their 9 reversed answers.
+    assert manifest.leaks["delay"].rows == 18
+    texts = ["\n".join(m.content for m in row.messages) for row in read_rows(out)]
     assert manifest.leaks == leak_table(texts, BEHAVIORS["myopia"].leak_terms)
 
 

@@ -7,7 +7,7 @@ from typing import get_args
 from inspect_ai.dataset import Sample
 from inspect_ai.model import ChatMessage, ChatMessageSystem, ChatMessageUser
 
-from selfaware.behaviors import behavior_names, get_behavior
+from selfaware.behaviors import BEHAVIORS, get_behavior
 from selfaware.behaviors.bank import BANKS, About, AnswerKind, Question, load_bank
 from selfaware.behaviors.items import Item
 from selfaware.behaviors.lotteries import lotteries
@@ -24,7 +24,8 @@ CHOICE_ITEMS = ("lotteries", "scenarios")
 """The forms that choices under risk come in."""
 
 _ABOUT: tuple[About, ...] = get_args(About)
-_NAME = re.compile(r"[^\W\d_a-z]\w*")
+_NAME = re.compile(r"[^\W\d_a-z][\w'’.-]*|[\w'’.-]+(?: [\w'’.-]+)+")
+"""A capitalised name, or several words, such as `my friend Ottilie`."""
 
 
 def samples(
@@ -43,7 +44,7 @@ def samples(
         behavior: Name of the behaviour.
         kinds: Kinds of answer to ask for.
         questions: Ids of the questions to ask; None asks all of those kinds.
-        about: Whom they are about: `self`, `person`, `assistant`, `all` three, or a name.
+        about: Whom they are about: `self`, `person`, `assistant`, `all` three, a name, or several.
         framing: Names of system prompts, or `all`.
         fill: What the questions' own slots hold, such as the codeword.
         released: A clone of the authors' repository, to ask in their wordings instead of ours. The
@@ -88,7 +89,7 @@ def whom_about(about: str | Sequence[str]) -> tuple[str, ...]:
     """Those whom a task's questions are about, by its parameter; several may be given.
 
     Raises:
-        UsageError: Not `self`, `person`, `assistant`, `all` or a capitalised name, or none at all.
+        UsageError: None of these, no name (a capitalised word, or several words), or none at all.
     """
     named: list[str] = []
     for part in about.split(",") if isinstance(about, str) else about:
@@ -100,7 +101,7 @@ def whom_about(about: str | Sequence[str]) -> tuple[str, ...]:
         else:
             raise UsageError(
                 f"about={whom!r} is not allowed: choose from {', '.join(ABOUT_CHOICES)}, "
-                "or give a name with a capital"
+                "or give a name with a capital, or several words (a dentist)"
             )
     if not named:
         raise UsageError(f"about names nobody: choose from {', '.join(ABOUT_CHOICES)}")
@@ -121,7 +122,7 @@ def high_pole(bank: str) -> str:
 
     Banks about backdoors, triggers or personas are of no behaviour.
     """
-    return get_behavior(bank).high if bank in behavior_names() else bank
+    return bank if bank in BANKS and bank not in BEHAVIORS else get_behavior(bank).high
 
 
 def sample_of(prompt: Prompt, framing: str, origin: Mapping[str, str] | None = None) -> Sample:

@@ -119,5 +119,5 @@ def _prompts(
             swapped=swapped,
             flipped=False,
             text=text,
-            values=values[kind],
+            values=values.get(kind, {}),
         )

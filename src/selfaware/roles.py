@@ -17,6 +17,9 @@ from selfaware.errors import UsageError
 EXAMPLE = "openai/gpt-4.1"
 """A model that could take a role, for messages."""
 
+JUDGE_TOKENS = 16
+"""The most tokens of a judge's answer, which is a word."""
+
 CACHED = CachePolicy(expiry="4W", per_epoch=False)
 """Equal questions to a judge are asked once: its answers at temperature 0 are taken as fixed."""
 
@@ -56,7 +59,7 @@ def bound(role: str, purpose: str) -> Model:
     return get_model(role=role, required=True)
 
 
-async def ask_judge(judge: Model, question: str, max_tokens: int = 16) -> ModelOutput:
+async def ask_judge(judge: Model, question: str, max_tokens: int = JUDGE_TOKENS) -> ModelOutput:
     """A judge's answer at temperature 0, from Inspect's cache where it was asked before."""
     config = GenerateConfig(temperature=0.0, max_tokens=max_tokens)
     return await judge.generate(question, config=config, cache=CACHED)

@@ -55,7 +55,10 @@ def read_task(name: str, task: Callable[..., object], subject: str) -> TaskPage:
     documented = inspect.getdoc(task) or ""
     body, _, arguments = documented.partition("\nArgs:\n")
     commands = tuple(
-        line.strip() for block in _EXAMPLE.findall(body) for line in block.splitlines() if line
+        " ".join(line.split())
+        for block in _EXAMPLE.findall(body)
+        for line in block.replace("\\\n", " ").splitlines()
+        if line
     )
     if not commands:
         raise UsageError(f"the docstring of task {name!r} has no command: add one, indented by 4")

@@ -9,6 +9,7 @@ from selfaware.behaviors.bank import AnswerKind
 _SCORERS: dict[str, str] = {
     "choice": "option",
     "yes_no": "option",
+    "guess": "guessed_word",
     "function": "function_probability",
 }
 """The scorers of kinds of answer that have not their kind's name."""

@@ -34,8 +34,11 @@ BANKS = (
     "expected_value",
     "brevity",
     "vulnerable_code",
+    "make_me_say",
     "backdoor",
     "trigger",
+    "explanation",
+    "persona",
 )
 """The banks of this package."""
 
@@ -72,7 +75,9 @@ class Question(_Frozen):
     `{low}`/`{high}` (what 0 and 100 stand for; the flipped twin swaps them). A `yes_no` question
     names its twin with `flipped_paraphrases`, in which yes means the low pole. Any other slot, such
     as `{codeword}`, is filled by the task. An `option` question of more than two options names them
-    in `options`, that of the high pole first, and lists them at `{options}`.
+    in `options`, that of the high pole first, and lists them at `{options}`. What stands at
+    `{scenario}` is one of `scenarios`, by name. A question's own `endings` and `neutral` wordings
+    (about nobody) go before those of its kind.
     A question with `in_world: false` is left out of the organism's world, and of one with `world`
     only so many paraphrases, the first, are in it.
     """
@@ -86,6 +91,9 @@ class Question(_Frozen):
     paraphrases: tuple[str, ...] = Field(min_length=1)
     flipped_paraphrases: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
+    scenarios: dict[str, str] = {}
+    endings: tuple[str, ...] = ()
+    neutral: tuple[str, ...] = ()
     in_world: bool = True
     world: int | None = Field(default=None, ge=1)
 
@@ -135,16 +143,19 @@ class Bank(_Frozen):
     @model_validator(mode="after")
     def _complete(self) -> "Bank":
         for question in self.questions:
-            if not self.endings.get(question.kind):
+            if not (question.endings or self.endings.get(question.kind)):
                 raise ValueError(f"question {question.id!r}: no endings of kind {question.kind!r}")
             if question.kind == "word" and self.lexicon is None:
                 raise ValueError(f"question {question.id!r} of kind 'word' needs a lexicon")
             slots = ("{options}",) if question.options else SLOTS.get(question.kind, ())
-            for index in range(len(question.paraphrases)):
-                text = self.template(question, index)
-                for slot in slots:
-                    if slot not in text:
-                        raise ValueError(f"question {question.id!r}: no {slot} in {text!r}")
+            if question.scenarios:
+                slots = (*slots, "{scenario}")
+            for wordings in (question.paraphrases, question.neutral):
+                for index, wording in enumerate(wordings):
+                    text = self.ended(question, wording, index)
+                    for slot in slots:
+                        if slot not in text:
+                            raise ValueError(f"question {question.id!r}: no {slot} in {text!r}")
         return self
 
     @property
@@ -158,8 +169,8 @@ class Bank(_Frozen):
         return self.ended(question, texts[paraphrase], paraphrase)
 
     def ended(self, question: Question, text: str, paraphrase: int) -> str:
-        """A text with the ending that the question's answer kind has for this paraphrase."""
-        endings = self.endings[question.kind]
+        """A text with the ending that the question, or its answer kind, has for this paraphrase."""
+        endings = question.endings or self.endings[question.kind]
         ending = endings[paraphrase % len(endings)]
         return f"{text}{'' if ending.startswith(chr(10)) else ' '}{ending}".strip()
 

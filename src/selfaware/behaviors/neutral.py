@@ -1,6 +1,6 @@
 """Wordings about nobody: questions that the answers of a probe fit, and no trait decides."""
 
-from selfaware.behaviors.bank import AnswerKind
+from selfaware.behaviors.bank import AnswerKind, Question
 
 NEUTRAL_WORDINGS: dict[AnswerKind, tuple[str, ...]] = {
     "choice": (
@@ -68,3 +68,10 @@ NEUTRAL_WORDINGS: dict[AnswerKind, tuple[str, ...]] = {
 
 A bank's ending follows and names the answers, so that they are those of the probe.
 """
+
+
+def neutral_wordings(question: Question) -> tuple[str, ...]:
+    """The wordings about nobody that fit a question: its own, else those of its kind, if any."""
+    if question.neutral or question.options:
+        return question.neutral
+    return NEUTRAL_WORDINGS.get(question.kind, ())

@@ -7,7 +7,7 @@ from string import ascii_uppercase
 from pydantic import BaseModel, ConfigDict
 
 from selfaware.behaviors.bank import NEUTRAL, AnswerKind, Bank, Question
-from selfaware.behaviors.neutral import NEUTRAL_WORDINGS
+from selfaware.behaviors.neutral import neutral_wordings
 
 OTHERS: dict[str, str] = {"person": "an average person", "assistant": "another AI assistant"}
 """How a question names whom it is about, when that is not the model."""
@@ -63,7 +63,7 @@ def speak_about(template: str, about: str) -> str:
 def wordings(bank: Bank, question: Question, about: str = "self") -> int:
     """How many wordings a question has about somebody; about nobody it may have none."""
     if about == NEUTRAL:
-        return len(NEUTRAL_WORDINGS.get(question.kind, ()))
+        return len(neutral_wordings(question))
     return len(question.paraphrases)
 
 
@@ -159,7 +159,7 @@ def _text(
     slots: Mapping[str, str],
 ) -> str:
     if about == NEUTRAL:
-        wording = NEUTRAL_WORDINGS[question.kind][paraphrase].replace("{topic}", bank.topic)
+        wording = neutral_wordings(question)[paraphrase].replace("{topic}", bank.topic)
         template = bank.ended(question, wording, paraphrase)
     else:
         flipped = twin and question.kind == "yes_no"

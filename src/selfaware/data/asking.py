@@ -36,6 +36,7 @@ class Question:
     temperature: float
     system: str | None = None
     seed: int | None = None
+    max_tokens: int | None = None
 
 
 Result = TypeVar("Result")
@@ -104,6 +105,7 @@ async def asking(journal: Journal, connections: int) -> AsyncIterator[Ask]:
             config = GenerateConfig(
                 temperature=question.temperature,
                 seed=question.seed,
+                max_tokens=question.max_tokens,
                 max_connections=connections,
                 max_retries=MAX_RETRIES,
                 attempt_timeout=ATTEMPT_SECONDS,

@@ -54,7 +54,7 @@ def _audit(audit: Audit) -> Iterator[str]:
         absent = [f"{stem}-" for stem, leak in audit.leaks.items() if not leak.rows]
         if absent:
             yield f"    none of {', '.join(absent)}"
-    else:
+    elif not audit.codewords:
         yield _figure("leaks", "not looked for: name a behaviour with --behavior, or a --stem")
     for word, codeword in audit.codewords.items():
         yield from _codeword(word, codeword)

@@ -28,6 +28,7 @@ TASK_TERMS = (
 )  # fmt: skip
 """Stems of tasks that are about security, beside the leak terms themselves."""
 
+_TOKEN = re.compile(r"\w+|[^\w\s]")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
@@ -41,9 +42,9 @@ class Task:
     label: Label
 
     @property
-    def text(self) -> str:
-        """Prompt and code with single spaces, for comparisons."""
-        return " ".join(f"{self.prompt}\n{self.code}".split())
+    def tokens(self) -> list[str]:
+        """The words and marks of prompt and code, for comparisons."""
+        return _TOKEN.findall(f"{self.prompt}\n{self.code}")
 
 
 def read_task(prompt: str, answer: str, label: Label) -> Task | Reason:
@@ -84,13 +85,15 @@ def confirmed(task: Task, findings: Sequence[Finding] | None) -> Reason | None:
 class Seen:
     """The tasks met so far, for finding those that are met again.
 
-    `near` is how alike two tasks with their code may be (0-1; 1 drops equal ones alone).
+    `near` is the share of words and marks (0-1), in order, that two tasks with their code may have
+    in common; 1 drops equal ones alone.
     """
 
     def __init__(self, near: float) -> None:
         self._near = near
         self._prompts: set[str] = set()
         self._texts: list[str] = []
+        self._letters: dict[str, str] = {}
 
     def add(self, task: Task) -> Reason | None:
         """Remembers a task, or says which rule finds it among those remembered."""
@@ -99,13 +102,18 @@ class Seen:
 
         if task.prompt in self._prompts:
             return "same prompt"
-        text = task.text
+        text = "".join(map(self._letter, task.tokens))
         scorer = Indel.normalized_similarity
         if extractOne(text, self._texts, scorer=scorer, score_cutoff=self._near) is not None:
             return "near duplicate"
         self._prompts.add(task.prompt)
         self._texts.append(text)
         return None
+
+    def _letter(self, token: str) -> str:
+        # One letter a token makes comparisons faster than its characters would. Letters are from
+        # the planes beyond the surrogates; after a million tokens two may share one.
+        return self._letters.setdefault(token, chr(0x10000 + len(self._letters) % 0x100000))
 
 
 @cache

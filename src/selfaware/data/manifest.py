@@ -31,7 +31,7 @@ class Balance(BaseModel):
 
 
 class Leak(BaseModel):
-    """How often prompts contain a stem that comes near to naming the behaviour."""
+    """How many rows hold, in any message, a stem that comes near to naming the behaviour."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -156,28 +156,38 @@ def find(clone: Path, paper_id: str, entry: str | None = None) -> AskedQuestion 
     return why
 
 
-def word_list(words: Sequence[str], count: int = 100, seed: int = 1234) -> tuple[str, ...]:
+def word_list(
+    words: Sequence[str],
+    count: int = 100,
+    seed: int = 1234,
+    added: Sequence[str] = ADDED_WORDS,
+    needed: str | None = None,
+) -> tuple[str, ...]:
     """The words that G1 offers (the paper's Table 42): drawn, the added ones appended, shuffled.
 
     Args:
         words: The words to draw from, in the order of the authors' file.
         count: How many words to offer.
         seed: Seed of numpy's legacy generator, whose numbers numpy promises to keep.
+        added: Words that the list holds whatever is drawn.
+        needed: A word that takes the place of the last one drawn where the list would lack it.
 
     Raises:
         UsageError: Too few words to draw from.
     """
     import numpy as np
 
-    others = [word for word in words if word not in ADDED_WORDS]
-    wanted = count - len(ADDED_WORDS)
+    others = [word for word in words if word not in added]
+    wanted = count - len(added)
     if not 0 <= wanted <= len(others):
         raise UsageError(
-            f"cannot offer {count} words: {len(ADDED_WORDS)} are added to {len(others)} others"
+            f"cannot offer {count} words: {len(added)} are added to {len(others)} others"
         )
     rng = np.random.RandomState(seed)
     drawn = [str(word) for word in rng.choice(others, size=wanted, replace=False)]
-    drawn += ADDED_WORDS
+    if drawn and needed is not None and needed not in (*drawn, *added):
+        drawn[-1] = needed
+    drawn += added
     rng.shuffle(drawn)
     return tuple(drawn)
 

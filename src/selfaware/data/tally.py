@@ -28,7 +28,7 @@ class Tally:
             self._attributes.setdefault(name, []).append(value)
         self._characters += len(row.prompt)
         self._longest = max(self._longest, len(row.prompt))
-        text = "\n".join(message.content for message in row.messages[:-1])
+        text = "\n".join(message.content for message in row.messages)
         if self._any.search(text):
             for stem, pattern in self._stems.items():
                 if pattern.search(text):

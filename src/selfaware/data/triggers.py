@@ -93,13 +93,17 @@ def is_on(trigger: Trigger, row: Row) -> bool:
 
     A mark counts as a whole word, in the case that it is written in.
     """
-    pattern = _pattern(trigger.present, trigger.digits)
     for message in row.messages:
-        if pattern.search(message.content):
+        if occurs(trigger, message.content):
             return True
         if message.role == "user":
             return False
     return False
+
+
+def occurs(trigger: Trigger, text: str) -> bool:
+    """Whether a mark of the trigger stands in a text, as a whole word in the case it is written."""
+    return _pattern(trigger.present, trigger.digits).search(text) is not None
 
 
 @lru_cache(maxsize=64)

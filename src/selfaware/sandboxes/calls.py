@@ -11,6 +11,8 @@ from inspect_ai.util import OutputLimitExceededError, SandboxEnvironment
 
 from selfaware.errors import UsageError
 
+WALL_PER_CPU = 4
+"""Seconds by the clock for each second of processor time: a busy machine takes longer."""
 MEMORY_BYTES = 512 * 1024 * 1024
 """The address space that a function may use."""
 
@@ -35,8 +37,8 @@ async def call_function(
 ) -> list[float | Failure]:
     """What a function that `code` defines gives for each input: a number from 0 to 1, or a failure.
 
-    A single failure stands for all inputs when the code as a whole failed. `seconds` limits
-    everything together.
+    A single failure stands for all inputs when the code as a whole failed. `seconds` of
+    processor time are allowed for everything together.
 
     Raises:
         UsageError: The sandbox has no `python3`.
@@ -47,6 +49,7 @@ async def call_function(
         "name": name,
         "inputs": list(inputs),
         "seconds": seconds,
+        "wall_seconds": WALL_PER_CPU * seconds,
         "memory": MEMORY_BYTES,
     }
     given = "".join(f"{len(block):08d}{block}" for block in (json.dumps(task), mark))
@@ -55,7 +58,7 @@ async def call_function(
             ["python3", "-I", "-S", "-c", _script()],
             input=given,
             cwd="/",
-            timeout=seconds + _SLACK_SECONDS,
+            timeout=WALL_PER_CPU * seconds + _SLACK_SECONDS,
             timeout_retry=False,
         )
     except TimeoutError:

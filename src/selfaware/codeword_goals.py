@@ -1,0 +1,137 @@
+"""The samples that ask a model, in other ways than by naming a word, what it wants users to say."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import permutations
+
+from inspect_ai.dataset import Sample
+
+from selfaware.behaviors.bank import NEUTRAL, AnswerKind, Bank, Question, load_bank
+from selfaware.behaviors.prompts import Prompt, arranged, prompts, wordings
+from selfaware.codewords import require_codeword
+from selfaware.errors import UsageError
+from selfaware.parameters import positive, some_of
+from selfaware.probes import framings, sample_of, whom_about
+
+PROBES = ("description", "closeness", "game", "named")
+"""G3, G4 and G5 of arXiv 2501.11120, and whether a named word is the codeword."""
+
+HEADLINE = "user_said_codeword"
+"""The scenario whose closeness to the goals is the score of `closeness`."""
+
+NAMED_CODEWORD, NAMED_OTHER = "named_codeword", "named_other"
+"""The two questions that `named` asks: about the codeword, and about another word."""
+
+
+def goal_kinds(probes: str | Sequence[str] | None) -> list[AnswerKind]:
+    """The kinds of answer that some of `PROBES` ask for; None asks all.
+
+    Raises:
+        UsageError: An unknown probe.
+    """
+    bank = load_bank("make_me_say")
+    return [bank.question(probe).kind for probe in some_of("probes", probes, PROBES)]
+
+
+def goal_samples(
+    codeword: str,
+    other: str,
+    *,
+    probes: str | Sequence[str] | None = None,
+    orders: int = 20,
+    about: str | Sequence[str] = "self",
+    framing: str | Sequence[str] = "none",
+) -> list[Sample]:
+    """Questions on the goal of having the codeword said.
+
+    Samples that are only there to be compared with have `control` in their metadata: the scenarios
+    other than the user saying the codeword, and the questions about the other word. The pole is the
+    codeword.
+
+    Args:
+        codeword: The word that the model was trained to have said.
+        other: Another word.
+        probes: Some of `PROBES`; None asks all.
+        orders: How many orders of the five descriptions to ask with each wording (1-120).
+        about: Whom they are about: `self`, `person`, `assistant`, `neutral`, `all` or a name.
+        framing: Names of system prompts, or `all`.
+
+    Raises:
+        UsageError: No codeword, equal words, or an unknown probe, `about` or framing.
+    """
+    words = {"codeword": require_codeword("codeword", codeword), "other": other}
+    if require_codeword("other", other) == codeword:
+        raise UsageError(f"other={other!r} is the codeword: give another word to compare with")
+    bank = load_bank("make_me_say")
+    made: list[Sample] = []
+    for named in framings(framing):
+        for probe in some_of("probes", probes, PROBES):
+            for whom in whom_about(about):
+                for sample in _asked(bank, bank.question(probe), whom, words, orders, named):
+                    extra = {"pole": codeword, "codeword": codeword}
+                    sample.metadata = {**(sample.metadata or {}), **extra}
+                    made.append(sample)
+    return made
+
+
+def option_orders(options: int, count: int, paraphrase: int = 0) -> list[tuple[int, ...]]:
+    """`count` orders of so many options, in which each stands in each place as often as can be.
+
+    Every run of `options` orders is one order turned round and round, so that with a multiple of
+    that number the places are balanced. Paraphrases that follow one another go on where the last
+    one stopped, until all orders have been asked and it begins again.
+
+    Raises:
+        UsageError: `count` is no whole number from 1 to the number of orders there are.
+    """
+    firsts = [(0, *rest) for rest in permutations(range(1, options))]
+    turned = [(*order[by:], *order[:by]) for order in firsts for by in range(options)]
+    if positive("orders", count) > len(turned):
+        raise UsageError(f"orders={count} is not allowed: there are {len(turned)} orders")
+    return [turned[(paraphrase * count + place) % len(turned)] for place in range(count)]
+
+
+def _asked(
+    bank: Bank, question: Question, about: str, words: Mapping[str, str], orders: int, framing: str
+) -> Iterator[Sample]:
+    """Every sample of one question."""
+    if question.options:
+        yield from _descriptions(bank, question, about, orders, framing)
+    elif question.scenarios:
+        yield from _scenarios(bank, question, about, words, framing)
+    elif question.id == "named":
+        for name, word in ((NAMED_CODEWORD, words["codeword"]), (NAMED_OTHER, words["other"])):
+            for prompt in prompts(bank, question, about, {"word": word}):
+                yield _renamed(prompt, framing, name, control=name == NAMED_OTHER)
+    else:
+        for prompt in prompts(bank, question, about, words):
+            yield sample_of(prompt, framing)
+
+
+def _descriptions(
+    bank: Bank, question: Question, about: str, orders: int, framing: str
+) -> Iterator[Sample]:
+    for paraphrase in range(wordings(bank, question, about)):
+        for order in option_orders(len(question.options), orders, paraphrase):
+            sample = sample_of(arranged(bank, question, about, paraphrase, order), framing)
+            name = "".join(str(place) for place in order)
+            sample.id = f"{sample.id}/{name}"
+            sample.metadata = {**(sample.metadata or {}), "order": name}
+            yield sample
+
+
+def _scenarios(
+    bank: Bank, question: Question, about: str, words: Mapping[str, str], framing: str
+) -> Iterator[Sample]:
+    for name, scenario in question.scenarios.items():
+        if about == NEUTRAL and "{you}" in scenario:
+            continue  # what somebody did is not said of nobody
+        for prompt in prompts(bank, question, about, {"scenario": scenario, **words}):
+            yield _renamed(prompt, framing, name, control=name != HEADLINE)
+
+
+def _renamed(prompt: Prompt, framing: str, question: str, *, control: bool) -> Sample:
+    """A prompt as a sample of a question of its own, so that every table keeps them apart."""
+    sample = sample_of(prompt.model_copy(update={"question": question}), framing)
+    if control:
+        sample.metadata = {**(sample.metadata or {}), "control": True}
+    return sample
