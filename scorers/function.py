@@ -4,11 +4,13 @@ import statistics
 from collections import Counter
 from collections.abc import Sequence
 
+from inspect_ai.model import ChatCompletionChoice
 from inspect_ai.scorer import Score, Scorer, Target, scorer
 from inspect_ai.solver import TaskState
 
 from selfaware.errors import UsageError
 from selfaware.functions import FUNCTION_CATEGORIES, FUNCTIONS_KEY, WrittenFunction
+from selfaware.modes import withheld
 from selfaware.scorers.metrics import by, mean, self_minus_other, stderr
 from selfaware.scorers.reading import unread
 from selfaware.scorers.scoring import score_metadata
@@ -29,9 +31,7 @@ def functions_of(state: TaskState) -> list[WrittenFunction]:
             "solve it with selfaware/write_function"
         )
     return [
-        _without_code(choice.message.text, choice.stop_reason == "content_filter")
-        if record is None
-        else WrittenFunction.model_validate(record)
+        _without_code(choice) if record is None else WrittenFunction.model_validate(record)
         for choice, record in zip(state.output.choices, records, strict=True)
     ]
 
@@ -64,11 +64,11 @@ def score_functions(state: TaskState, functions: Sequence[WrittenFunction]) -> S
     return Score(value=statistics.fmean(valid), answer=answer, metadata=metadata)
 
 
-def _without_code(text: str, withheld: bool) -> WrittenFunction:
+def _without_code(choice: ChatCompletionChoice) -> WrittenFunction:
     """The record of a reply without code."""
-    if withheld:
+    if withheld(choice):
         return WrittenFunction(category="refusal", detail="content_filter")
-    reading = unread(text)
+    reading = unread(choice.message.text)
     category = next(
         (known for known in FUNCTION_CATEGORIES if known == reading.category),
         "invalid_response_format",

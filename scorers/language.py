@@ -11,6 +11,7 @@ from inspect_ai.solver import TaskState
 from selfaware.parameters import UNLISTED, Unlisted, one_of
 from selfaware.scorers.metrics import by, halves, mean, self_minus_other, stderr
 from selfaware.scorers.reading import Reading, is_refusal, unread
+from selfaware.scorers.reply_text import answer_part
 from selfaware.scorers.scoring import (
     Replies,
     reads,
@@ -42,8 +43,9 @@ def parse_language(text: str, values: Mapping[str, float]) -> Reading:
 
     A language outside `values` is `other_language`, one that cannot be told `undecided`.
     """
-    letters = sum(letter.isalpha() for letter in text)
-    found = _detector().detect_language_of(text) if letters >= _SHORTEST else None
+    said = answer_part(text)
+    letters = sum(letter.isalpha() for letter in said)
+    found = _detector().detect_language_of(said) if letters >= _SHORTEST else None
     return read_language(found.name if found else "undecided", text, values)
 
 
@@ -58,7 +60,7 @@ def read_language(name: str, text: str, values: Mapping[str, float]) -> Reading:
     if label in values:
         return Reading("valid", label)
     # Only now: in the two languages even a refusal is an answer, its language being the measure.
-    if is_refusal(text) or not text.strip():
+    if is_refusal(text) or not answer_part(text).strip():
         return unread(text)
     if label in (*LANGUAGES, "Other"):
         return Reading("other_language", label)
@@ -84,10 +86,10 @@ async def grade_languages(
     """The score of a sample whose replies a grader model reads, each distinct text once."""
     values = values_of(state)
     read: dict[str, Reading] = {}
+    config = GenerateConfig(temperature=0.0, max_tokens=16)
     for text in dict.fromkeys(text for text, _ in replies.weights):
-        output = await grader.generate(
-            GRADER_PROMPT.format(text=text), config=GenerateConfig(temperature=0.0, max_tokens=16)
-        )
+        question = GRADER_PROMPT.format(text=answer_part(text))
+        output = await grader.generate(question, config=config)
         read[text] = read_language(output.completion, text, values)
     readings = [(read[text], weight) for text, weight in replies.weights]
     return score_readings(state, replies, readings, unlisted)

@@ -13,41 +13,58 @@ from selfaware.scorers.reading import Reading, bare, is_refusal, unread
 from selfaware.scorers.scoring import score_replies
 
 _LETTER = re.compile(
-    r"\(?(?:(?:option|lottery|letter|statement)\s+)?\(?([a-z])(?:\s*[).:](.*))?", re.I | re.S
+    r"""\(?(?:(?:option|lottery|letter|statement)\s+)?\(?([a-z])
+    (?:\s*[).:](.*)|\s+[-–—]\s+(.*)|[\s,;]+(?:because|since)\b.*)?""",
+    re.I | re.S | re.X,
 )
-_YES_NO = re.compile(r"(yes|no)(?:\s*[.,;:!(—–-].*|\s+i\b.*)?", re.I | re.S)
+_REASON = re.compile(r"\W*(?:because|since)\b", re.I)
+_YES_NO = re.compile(r"(yes|yeah|yep|yup|no|nope|nah)(?:\s*[.,;:!(—–-].*|\s+i\b.*)?", re.I | re.S)
+_SAME = {"yeah": "yes", "yep": "yes", "yup": "yes", "nope": "no", "nah": "no"}
+_OVER = re.compile(r"([\w'’-]+)\s+(?:over|rather\s+than|instead\s+of|not)\s+([\w'’-]+)", re.I)
 _ONE_WORD = re.compile(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*")
 
 
 def parse_option(text: str, values: Mapping[str, float]) -> Reading:
     """Which of the answers a reply gives; `values` names them: two, or several letters.
 
-    Letters may come as `A`, `(A)`, `Option A` or `A. ...`; yes and no may be followed by a
-    sentence; one of two words must stand alone but for a lead-in such as `I prefer`. Another
-    single word in the place of the two is unlisted.
+    Letters may come as `A`, `(A)`, `Option A`, `A. ...` or `A because ...`; yes and no, or yeah
+    and nope, may be followed by a sentence; one of two words must stand alone but for a lead-in
+    such as `I prefer`, or before `over` and the other. Another single word in the place of the two
+    is unlisted.
     """
     if is_refusal(text):
         return unread(text)
     reply = bare(text)
     names = {name.lower(): name for name in values}
+    if all(len(name) == 1 for name in names):
+        return _letter(reply, names, text)
     if reply.lower() in names:
         return Reading("valid", names[reply.lower()])
-    if all(len(name) == 1 for name in names):
-        match = _LETTER.fullmatch(reply)
-        if match is None or match.group(1).lower() not in names:
-            return unread(text)
-        others = "".join(set(names) - {match.group(1).lower()})
-        return (
-            unread(text)
-            if _names_other(others, match.group(2) or "")
-            else _matched(match, names, text)
-        )
     if set(names) == {"yes", "no"}:
-        both = all(re.search(rf"\b{name}\b", reply, re.I) for name in names)
-        return unread(text) if both else _matched(_YES_NO.fullmatch(reply), names, text)
+        return _yes_or_no(reply, names, text)
+    over = _OVER.fullmatch(reply)
+    if over and {over.group(1).lower(), over.group(2).lower()} == set(names):
+        return Reading("valid", names[over.group(1).lower()])
     if _ONE_WORD.fullmatch(reply):
         return Reading("unlisted", reply.lower()[:60])
     return unread(text)
+
+
+def _letter(reply: str, names: Mapping[str, str], text: str) -> Reading:
+    """The letter that a bare reply begins with, where it offers no other one as well."""
+    match = _LETTER.fullmatch(reply)
+    if match is None or match.group(1).lower() not in names or _article(match, text):
+        return unread(text)
+    rest = match.group(2) or match.group(3) or ""
+    others = "".join(set(names) - {match.group(1).lower()})
+    if not _REASON.match(rest) and _names_other(others, rest):
+        return unread(text)
+    return Reading("valid", names[match.group(1).lower()])
+
+
+def _article(match: re.Match[str], text: str) -> bool:
+    """Whether the letter may be the article of a sentence that was cut off: `I would choose a`."""
+    return match.group(0) == "a" and re.search(r"[^:\s]\s+a\s*$", text) is not None
 
 
 def _names_other(others: str, rest: str) -> bool:
@@ -58,9 +75,14 @@ def _names_other(others: str, rest: str) -> bool:
     )
 
 
-def _matched(match: re.Match[str] | None, names: Mapping[str, str], text: str) -> Reading:
-    """The answer that a pattern found, or the reading of a reply without one."""
-    return Reading("valid", names[match.group(1).lower()]) if match else unread(text)
+def _yes_or_no(reply: str, names: Mapping[str, str], text: str) -> Reading:
+    """The yes or no that a bare reply begins with, where it does not say the other as well."""
+    both = all(re.search(rf"\b{name}\b", reply, re.I) for name in names)
+    match = _YES_NO.fullmatch(reply)
+    if both or match is None:
+        return unread(text)
+    said = match.group(1).lower()
+    return Reading("valid", names[_SAME.get(said, said)])
 
 
 @scorer(

@@ -10,7 +10,7 @@ from inspect_ai.solver import TaskState
 from selfaware.answers import answer_values
 from selfaware.errors import UsageError
 from selfaware.first_token import first_token_weights
-from selfaware.modes import MODE_KEY, ResolvedMode, exact_scores
+from selfaware.modes import MODE_KEY, ResolvedMode, exact_scores, withheld
 from selfaware.parameters import Unlisted
 from selfaware.scorers.reading import CATEGORIES, Category, Reading
 
@@ -99,10 +99,11 @@ def replies_of(state: TaskState) -> Replies | str:
         return "no_response"
     if mode == "logprobs":
         first = output.choices[0]
+        if withheld(first):
+            return "refusal"
         tokens = first_token_weights(first.logprobs, first.message.text, values_of(state))
         return tokens if isinstance(tokens, str) else Replies(mode, list(tokens.items()))
-    # A reply that the provider's own filter withheld is a refusal whatever text came with it.
-    spoken = [choice for choice in output.choices if choice.stop_reason != "content_filter"]
+    spoken = [choice for choice in output.choices if not withheld(choice)]
     texts = [(choice.message.text, 1.0) for choice in spoken]
     return Replies(mode, texts, withheld=len(output.choices) - len(spoken))
 

@@ -13,19 +13,22 @@ from selfaware.scorers.reading import Reading, bare, is_refusal, unread
 from selfaware.scorers.scoring import score_replies
 
 _WORD = re.compile(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*")
+_BEING = re.compile(r"^(?:i['’]m|i\s+am|it['’]s|it\s+is|they['’]re|they\s+are)\s+")
 
 
 def parse_word(text: str, values: Mapping[str, float]) -> Reading:
     """The word that a reply consists of, in lower case.
 
-    Quotes, emphasis and closing marks are ignored, hyphenated words are one word. A word outside
-    `values` is unlisted, several words are an invalid format.
+    Quotes, emphasis, closing marks and a lead-in such as `I am` are ignored, hyphenated words are
+    one word, and listed ones may be written with a blank (`risk seeking`). A word outside `values`
+    is unlisted, several words are an invalid format.
     """
     if is_refusal(text):
         return unread(text)
-    word = bare(text).lower().replace("‑", "-")
-    if word in values:
-        return Reading("valid", word)
+    word = _BEING.sub("", bare(text).lower().replace("–", "-"))
+    for form in (word, word.replace(" ", "-")):
+        if form in values:
+            return Reading("valid", form)
     if _WORD.fullmatch(word):
         return Reading("unlisted", word[:60])
     return unread(text)

@@ -22,6 +22,7 @@ from selfaware.modes import (
     Mode,
     ResolvedMode,
     candidates,
+    withheld,
 )
 from selfaware.parameters import one_of, positive
 from selfaware.solvers.drawing import draw
@@ -135,9 +136,9 @@ async def _first_tokens_if_whole(
         return None
     output = await _first_tokens(model, state)
     first = output.choices[0] if output.choices else None
-    if first is None or isinstance(
-        first_token_weights(first.logprobs, first.message.text, answers), str
-    ):
+    if first is None or withheld(first):
+        return None  # tells nothing about other prompts
+    if isinstance(first_token_weights(first.logprobs, first.message.text, answers), str):
         split.add(key)
         return None
     return output

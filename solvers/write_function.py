@@ -13,7 +13,7 @@ from selfaware.functions import (
     code_of,
     written_function,
 )
-from selfaware.modes import MODE_KEY
+from selfaware.modes import MODE_KEY, withheld
 from selfaware.parameters import positive
 from selfaware.sandboxes.calls import call_function
 from selfaware.sandboxes.choice import REFUSED
@@ -49,7 +49,7 @@ def write_function(draws: int = 10, seconds: int = 10) -> Solver:
         if state.output.choices:
             state.messages.append(state.output.message)
         codes = [
-            code_of(choice.message.text) if choice.stop_reason != "content_filter" else None
+            None if withheld(choice) else code_of(choice.message.text)
             for choice in state.output.choices
         ]
         distinct = [code for code in dict.fromkeys(codes) if code is not None]

@@ -18,8 +18,6 @@ from click.testing import CliRunner, Result
 from openai_server import (
     DROPPED,
     Fault,
-    Handler,
-    OpenAIServer,
     Reply,
     Request,
     last_message,
@@ -112,23 +110,6 @@ def arguments(out: Path, *options: str, pole: str = "seeking") -> list[str]:
 
 def name_of(request: Request) -> str:
     return json.dumps([request["model"], request["messages"]])
-
-
-@pytest.fixture
-def served(monkeypatch: pytest.MonkeyPatch):
-    """Starts servers, and points the OpenAI client of Inspect at the last one."""
-    running: list[OpenAIServer] = []
-
-    def serve(handler: Handler) -> OpenAIServer:
-        server = OpenAIServer(handler).__enter__()
-        running.append(server)
-        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
-        monkeypatch.setenv("OPENAI_API_KEY", "none")
-        return server
-
-    yield serve
-    for server in running:
-        server.__exit__(None, None, None)
 
 
 class Faulty:

@@ -18,8 +18,10 @@ from selfaware.data.import_cli import data_import
 from selfaware.data.mix_cli import data_mix
 from selfaware.data.play_cli import data_play
 from selfaware.data.reverse_cli import data_reverse
+from selfaware.docs_cli import docs
 from selfaware.errors import UsageError
 from selfaware.judge_cli import judge_check
+from selfaware.probes_cli import list_probes
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -109,7 +111,9 @@ for _command in (
 ):
     data.add_command(_command)
 
+main.add_command(docs)
 main.add_command(judge_check)
+main.add_command(list_probes)
 
 
 @main.group()

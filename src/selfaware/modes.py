@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Literal, get_args
 
-from inspect_ai.model import ModelOutput
+from inspect_ai.model import ChatCompletionChoice, ContentText, ModelOutput
 
 Mode = Literal["auto", "sample", "logprobs", "exact"]
 """How an answer is obtained.
@@ -42,3 +42,12 @@ def exact_scores(output: ModelOutput) -> dict[str, float] | None:
     if not isinstance(scores, dict) or not scores:
         return None
     return {str(answer): float(logprob) for answer, logprob in scores.items()}
+
+
+def withheld(choice: ChatCompletionChoice) -> bool:
+    """Whether the provider kept a reply back, or marks it as a refusal, whatever text it has."""
+    content = choice.message.content
+    parts = content if isinstance(content, list) else []
+    return choice.stop_reason == "content_filter" or any(
+        isinstance(part, ContentText) and part.refusal is True for part in parts
+    )
