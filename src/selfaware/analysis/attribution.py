@@ -81,9 +81,12 @@ def about_means(frame: "pd.DataFrame") -> dict[str, dict[str, float]]:
             once, however many wordings of it have a score.
     """
     scored = frame[frame["score"].notna()]
-    questions = scored.groupby(["model", "about", "question"])["score"].mean()
+    questions = scored.groupby(["model", "about", "question"], as_index=False)["score"].mean()
+    persons = questions.groupby(["model", "about"], as_index=False)["score"].mean()
     means: dict[str, dict[str, float]] = {}
-    for (model, about), value in questions.groupby(level=["model", "about"]).mean().items():
+    for model, about, value in zip(
+        persons["model"], persons["about"], persons["score"], strict=True
+    ):
         means.setdefault(str(model), {})[str(about)] = float(value)
     return means
 
