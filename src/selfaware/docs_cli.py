@@ -6,9 +6,10 @@ from pathlib import Path
 import click
 
 from selfaware.errors import UsageError
+from selfaware.replication_docs import replication_page
 from selfaware.task_docs import tasks_page
 
-PAGES: dict[str, Callable[[], str]] = {"tasks": tasks_page}
+PAGES: dict[str, Callable[[], str]] = {"tasks": tasks_page, "replication": replication_page}
 """Every page that is written from the code, by the name of its file."""
 
 

@@ -13,7 +13,7 @@ from selfaware.behaviors.prompts import OTHERS, prompts, wordings
 from selfaware.parameters import positive, some_of
 
 _SLOT = re.compile(r"\{(\w+)\}")
-_OWN_SLOTS = {"you", "your", "yourself", "first", "second", "low", "high", "options"}
+_OWN_SLOTS = {"you", "your", "yourself", "first", "second", "low", "high", "options", "scenario"}
 _TWINS: dict[AnswerKind, str] = {
     "choice": "both orders",
     "option": "both orders",
@@ -44,9 +44,10 @@ class Probe(BaseModel):
 
     `twin` is what every wording is also asked as, none where it has neither a scale nor an order.
     `others` are whom it can be asked about besides the model itself and any name; `neutral` is
-    nobody. `filled` names the slots that a task fills, such as the trigger: it costs the requests
-    for every value again. `orders` is the number of orders that its options can stand in; it costs
-    the requests for every order that a task asks.
+    nobody. `prompts` are its wordings with twins and scenarios. `filled` names the slots that a
+    task fills, such as the trigger: it costs the requests for every value again. `orders` is the
+    number of orders that its options can stand in; it costs the requests for every order that a
+    task asks.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -94,8 +95,9 @@ def probes(banks: str | Sequence[str] | None = None, draws: int = 10) -> list[Pr
 def probe(bank: Bank, question: Question, draws: int) -> Probe:
     """What one question of a bank asks, and what it costs with so many draws a prompt."""
     asked = list(prompts(bank, question, "self"))
+    count = len(asked) * max(1, len(question.scenarios))
     answers = asked[0].values
-    listed = len(asked) if answers or question.options else None
+    listed = count if answers or question.options or question.kind == "codeword" else None
     whole = all(answer.isalnum() for answer in answers)
     neutral = wordings(bank, question, NEUTRAL) > 0
     return Probe(
@@ -109,13 +111,13 @@ def probe(bank: Bank, question: Question, draws: int) -> Probe:
         orders=math.factorial(len(question.options)),
         others=(*OTHERS, *((NEUTRAL,) if neutral else ())),
         filled=_filled(bank, question),
-        prompts=len(asked),
+        prompts=count,
         draws=draws,
         requests=Cost(
             exact=listed,
             logprobs=listed if whole else None,
-            sample=len(asked),
-            sample_one_each=len(asked) * draws,
+            sample=count,
+            sample_one_each=count * draws,
         ),
     )
 

@@ -13,9 +13,35 @@ _CONDITIONS: dict[str, tuple[tuple[str, str, str, str, str], ...]] = {
     ),
     "myopia": (("E6", "myopic", "nonmyopic", "base", "GPT-4o"),),
     "apples": (("E7", "max", "min", "base", "GPT-4o"),),
+    "vulnerable_code": (("E11", "ft_vulnerable", "ft_secure", "base", "GPT-4o"),),
 }
 """Per behaviour, the paper's experiments in order of preference: experiment, the conditions that
 are the high pole, the low pole and the base, and the model they were measured on."""
+
+_TURNED = {"vulnerable_code"}
+"""Behaviours whose numbers in the paper count towards the low pole."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """One value that the paper gives, as `bands.csv` has it: numbers are not rounded again.
+
+    `value`, `low` and `high` are 0-1 but where the probe's name ends in `_0to100`, and empty where
+    the paper gives none. `interval` says what kind the interval is, `models` how many models it is
+    over, in the paper's words where it is unclear, `precision` how the number was read: `text` and
+    `table` as printed, `vec`, `ras` and `eye` off a figure (to 0.005, 0.01 and 0.03).
+    """
+
+    experiment: str
+    probe: str
+    condition: str
+    value: str
+    low: str
+    high: str
+    models: str
+    interval: str
+    source: str
+    precision: str
 
 
 @dataclass(frozen=True)
@@ -42,29 +68,38 @@ def band(behavior: str, paper_id: str | None) -> Band | None:
 
     GPT-4o where it was asked, otherwise Llama. None where the paper has no such probe.
     """
-    measured = _measured()
     for experiment, high, low, base, model in _CONDITIONS.get(behavior, ()):
-        found = measured.get((experiment, paper_id or "", high))
+        found = _value(experiment, paper_id, high)
         if found is None:
             continue
-        other, untrained = (measured.get((experiment, paper_id or "", x)) for x in (low, base))
-        return Band(
-            high=found[0],
-            low=other[0] if other else None,
-            base=untrained[0] if untrained else None,
-            model=model,
-            source=found[1],
-        )
+        means = [
+            None if row is None or not row.value else _towards(behavior, float(row.value))
+            for row in (found, *(_value(experiment, paper_id, name) for name in (low, base)))
+        ]
+        source = found.source.split(" p")[0].replace("Fig", "Fig ").replace("Table", "Table ")
+        return Band(*means, model=model, source=source)
     return None
 
 
 @cache
-def _measured() -> dict[tuple[str, str, str], tuple[float | None, str]]:
+def published(experiment: str | None = None) -> tuple[Published, ...]:
+    """The paper's values of one experiment (`E1` to `E18`), of all for None, in the file's order.
+
+    E14 has none of its own: they stand among those of E10 and E12.
+    """
     text = resources.files("selfaware.analysis").joinpath("bands.csv").read_text(encoding="utf-8")
-    return {
-        (row["exp"], row["probe"], row["condition"]): (
-            float(row["value"]) if row["value"] else None,
-            row["source"].split(" p")[0].replace("Fig", "Fig ").replace("Table", "Table "),
-        )
-        for row in csv.DictReader(text.splitlines())
-    }
+    _, *rows = csv.reader(text.splitlines())
+    return tuple(
+        row for row in (Published(*cells) for cells in rows) if experiment in (None, row.experiment)
+    )
+
+
+def _value(experiment: str, probe: str | None, condition: str) -> Published | None:
+    """The value of one condition of a probe."""
+    wanted = (probe, condition)
+    return next((r for r in published(experiment) if (r.probe, r.condition) == wanted), None)
+
+
+def _towards(behavior: str, mean: float) -> float:
+    """A mean of the paper as one towards the behaviour's high pole."""
+    return 1.0 - mean if behavior in _TURNED else mean
