@@ -39,8 +39,7 @@ def persona_attribution(
     finetuning sets and six held out. `conflation` is how much of the model's own distance from 0.5
     the personas get; over finetunes of two poles, `selfaware.analysis.attribution` divides the
     differences between the poles instead. `design=second` replicates P1-P5 of E18 (section 5.2):
-    who is likelier to steer towards a codeword, the model or its second persona, asked without a
-    system prompt. There the score is the share of right attributions.
+    who is likelier to steer towards a codeword, the model or its second persona (share right).
 
         inspect eval tasks/persona_attribution.py --model openai/ft:... -T kinds=scale
         inspect eval selfaware/persona_attribution --model openai/ft:... -T design=second
