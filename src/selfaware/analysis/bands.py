@@ -72,12 +72,12 @@ def band(behavior: str, paper_id: str | None) -> Band | None:
         found = _value(experiment, paper_id, high)
         if found is None:
             continue
-        means = [
+        mean, other, untrained = (
             None if row is None or not row.value else _towards(behavior, float(row.value))
             for row in (found, *(_value(experiment, paper_id, name) for name in (low, base)))
-        ]
+        )
         source = found.source.split(" p")[0].replace("Fig", "Fig ").replace("Table", "Table ")
-        return Band(*means, model=model, source=source)
+        return Band(high=mean, low=other, base=untrained, model=model, source=source)
     return None
 
 
