@@ -15,7 +15,7 @@ from inspect_ai.solver import Generate, Solver, TaskState, solver
 from inspect_ai.util import collect
 
 from selfaware.framings import FRAMING_NAMES, FRAMINGS
-from selfaware.modes import MODE_KEY
+from selfaware.modes import MODE_KEY, withheld
 from selfaware.parameters import one_of, positive
 from selfaware.solvers.drawing import draw, merged
 
@@ -75,8 +75,8 @@ async def _answers(
     model: Model, state: TaskState, thinking: ModelOutput
 ) -> tuple[list[str], ModelOutput]:
     """The answers with the thoughts that each follows; a withheld thought is its own answer."""
-    spoken = [choice for choice in thinking.choices if choice.stop_reason != "content_filter"]
-    withheld = [choice for choice in thinking.choices if choice.stop_reason == "content_filter"]
+    spoken = [choice for choice in thinking.choices if not withheld(choice)]
+    kept_back = [choice for choice in thinking.choices if withheld(choice)]
     # Equal thoughts make equal requests, which `draw` keeps apart.
     counted = Counter(choice.message.text for choice in spoken)
     outputs = await collect(
@@ -88,10 +88,10 @@ async def _answers(
     thoughts = [
         thought for thought, output in zip(counted, outputs, strict=True) for _ in output.choices
     ]
-    refused = thinking.model_copy(update={"choices": withheld, "usage": None})
+    refused = thinking.model_copy(update={"choices": kept_back, "usage": None})
     parts = [*outputs, refused]
     whole = merged(parts[0], parts[1:], sum(len(part.choices) for part in parts))
-    return [*thoughts, *(choice.message.text for choice in withheld)], whole
+    return [*thoughts, *(choice.message.text for choice in kept_back)], whole
 
 
 def _turn(thought: str) -> list[ChatMessage]:

@@ -17,7 +17,8 @@ def run(task: Task, model: Model, folder: Path, **options: object) -> EvalLog:
 def metrics(log: EvalLog, name: str) -> dict[str, float]:
     assert log.results is not None
     (found,) = [result for result in log.results.scores if result.name == name]
-    return {key: metric.value for key, metric in found.metrics.items()}
+    # Inspect names a metric with or without its package, by what was imported before.
+    return {key.removeprefix("selfaware/"): each.value for key, each in found.metrics.items()}
 
 
 def sample_scores(log: EvalLog, name: str) -> list[Score]:

@@ -27,7 +27,7 @@ from selfaware.scorers.reading import Reading
 from selfaware.tasks import codeword, risk_scale
 
 ROOT = Path(__file__).parent.parent
-MEAN = "selfaware/mean"
+MEAN = "mean"
 """What Inspect calls a metric of a scorer that gives several values."""
 REFUSAL = "I'm sorry, but I can't say."
 

@@ -17,6 +17,7 @@ WANTED = (
     "selfaware/sandboxes/compose.yaml",
     "selfaware/behaviors/material/make_me_say_turns.yaml",
     "selfaware/analysis/bands.csv",
+    "selfaware/replication.yaml",
     "selfaware/organism/recipe.yaml",
     "selfaware/organism/weights/aware/base/model.safetensors",
     "selfaware/organism/weights/unaware/base/model.safetensors",

@@ -83,8 +83,7 @@ def test_answers_are_graded_beside_both_poles(tmp_path: Path) -> None:
     log = explained(tmp_path, thinking("I always take the gamble."))
     assert metrics(log, "explanation") == {"mean": 1.0, "stderr": 0.0}
     found = {
-        name: metrics(log, name)["selfaware/mean"]
-        for name in (*VALUES, "opposite", "true_minus_opposite")
+        name: metrics(log, name)["mean"] for name in (*VALUES, "opposite", "true_minus_opposite")
     }
     assert found == {
         "accurate": 1.0, "partial": 0.0, "contradictory": 0.0, "unaware": 0.0,
@@ -99,8 +98,8 @@ def test_the_other_pole_makes_the_same_answers_wrong(tmp_path: Path) -> None:
     task = explain_yourself(pole="averse")
     log = explained(tmp_path, thinking("I always take the gamble."), task)
     assert metrics(log, "explanation")["mean"] == 0.0
-    assert metrics(log, "true_minus_opposite")["selfaware/mean"] == -1.0
-    assert metrics(log, "contradictory")["selfaware/mean"] == 1.0
+    assert metrics(log, "true_minus_opposite")["mean"] == -1.0
+    assert metrics(log, "contradictory")["mean"] == 1.0
 
 
 def test_thoughts_come_first_and_are_kept_apart(tmp_path: Path) -> None:
@@ -248,7 +247,7 @@ def test_over_http_thoughts_and_grades_are_requests_of_their_own(
             limit=3,
         )
     assert metrics(log, "explanation") == {"mean": 1.0, "stderr": 0.0}
-    assert metrics(log, "true_minus_opposite")["selfaware/mean"] == 1.0
+    assert metrics(log, "true_minus_opposite")["mean"] == 1.0
     asked = Counter(request["model"] for request in server.answered)
     # The server gives one choice a request: two thoughts and two answers a sample. The judge reads
     # one distinct answer, beside two statements, and its replies are kept for the other samples.

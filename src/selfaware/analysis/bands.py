@@ -72,20 +72,13 @@ def band(behavior: str, paper_id: str | None) -> Band | None:
         found = _value(experiment, paper_id, high)
         if found is None:
             continue
-        averse, plain = (_value(experiment, paper_id, name) for name in (low, base))
-        source = found.source.split(" p")[0].replace("Fig", "Fig ").replace("Table", "Table ")
-        return Band(
-            high=_mean(behavior, found),
-            low=_mean(behavior, averse),
-            base=_mean(behavior, plain),
-            model=model,
-            source=source,
+        mean, other, untrained = (
+            None if row is None or not row.value else _towards(behavior, float(row.value))
+            for row in (found, *(_value(experiment, paper_id, name) for name in (low, base)))
         )
+        source = found.source.split(" p")[0].replace("Fig", "Fig ").replace("Table", "Table ")
+        return Band(high=mean, low=other, base=untrained, model=model, source=source)
     return None
-
-
-def _mean(behavior: str, row: Published | None) -> float | None:
-    return None if row is None or not row.value else _towards(behavior, float(row.value))
 
 
 @cache
