@@ -70,7 +70,7 @@ def _article(match: re.Match[str], text: str) -> bool:
 def _names_other(others: str, rest: str) -> bool:
     """Whether what follows a letter offers another one as well, so that none is chosen."""
     return bool(
-        re.match(rf"\W*[{others}]\W*$", rest, re.I)
+        re.search(rf"(?:^|\n)\W*[{others}]\W*$", rest, re.I)
         or re.search(rf"\b[{others}]\s*[):]", rest, re.I)
     )
 
