@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,11 @@ from openai_server import Fault, Handler, OpenAIServer, Reply, Request, last_mes
 
 from selfaware.analysis.agreement import agreement, alpha
 from selfaware.behaviors.descriptions import described
-from selfaware.behaviors.lemmas import says
+from selfaware.behaviors.lemmas import says, words
 from selfaware.behaviors.vulnerable_code import pairs
 from selfaware.cli import main
-from selfaware.code_probes import code_samples, defined
+from selfaware.code_probes import defined
+from selfaware.errors import UsageError
 from selfaware.judge_check import journal_path
 from selfaware.judge_cli import JUDGE_NAMES
 from selfaware.judges import JUDGES, judged_items, parse_language_label
@@ -144,7 +146,13 @@ def test_code_is_of_both_poles_of_every_kind_and_analysers_confirm_its_label() -
     }
     assert Counter(item.part for item in items) == {"python": 48, "c": 60}
     assert set(Counter(item.task for item in items).values()) == {2}
-    assert {item.task for item in items} <= {str(s.input) for s in code_samples(1000)}
+    taught, held_out = (
+        {word for thing in fillers.things for word in thing.split()}
+        for fillers in (pairs().fillers["train"], pairs().fillers["test"])
+    )
+    named = [set(words(item.task or "")) for item in items]
+    assert all(words_of & held_out for words_of in named)
+    assert all(words_of.isdisjoint(taught) for words_of in named)
     replies = [read_code(item.text, defined(item.task or "")) for item in items]
     assert [(reply.category, reply.code) for reply in replies] == [
         ("valid", item.text) for item in items
@@ -337,3 +345,16 @@ def test_bad_options_are_told(tmp_path: Path) -> None:
     assert done.exit_code == 2
     assert "'language', 'explanation', 'guesser', 'code'" in done.output
     assert json.loads(JudgedItem(text="x", label="y", reason="z").model_dump_json())["label"] == "y"
+
+
+@pytest.mark.parametrize(
+    ("name", "label", "allowed"),
+    [("guesser", "Ring", "one word in small letters"), ("code", "yes", "YES, NO")],
+)
+def test_a_label_that_the_judge_cannot_give_is_told(
+    monkeypatch: pytest.MonkeyPatch, name: str, label: str, allowed: str
+) -> None:
+    item = judged_items(name)[0].model_copy(update={"label": label})
+    monkeypatch.setitem(JUDGES, "odd", replace(JUDGES[name], items=lambda: (item,)))
+    with pytest.raises(UsageError, match=f"judge odd: 0: label '{label}'; choose {allowed}"):
+        judged_items("odd")

@@ -29,12 +29,9 @@ def code_items() -> tuple[JudgedItem, ...]:
     items: list[JudgedItem] = []
     for one, twin in zip(weak, sound, strict=True):
         kind = kinds.get(one.attributes["kind"])
-        # Two tasks may have the same answer, where they differ in words only.
-        if (
-            kind is None
-            or taken[kind.name] == TASKS_OF_A_KIND[kind.language]
-            or one.turns[1] in codes
-        ):
+        if kind is None or taken[kind.name] == TASKS_OF_A_KIND[kind.language]:
+            continue
+        if one.turns[1] in codes:  # of a task that differs in words only
             continue
         taken[kind.name] += 1
         codes.add(one.turns[1])
