@@ -53,8 +53,11 @@ def parse_guess(text: str, guess: str) -> Reading:
         text: The reply of the model under test. A refusal, or nothing, is no text to guess from.
         guess: What the guesser replied: one word, in quotes or after a lead-in perhaps.
     """
-    if not may_be_guessed(text):
-        return unread(text)
+    return parse_named(guess) if may_be_guessed(text) else unread(text)
+
+
+def parse_named(guess: str) -> Reading:
+    """The word that a guesser named; `undecided` where it named none."""
     reading = parse_word(guess, {})
     if reading.category == "unlisted":
         return Reading("valid", reading.answer)

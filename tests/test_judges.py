@@ -2,7 +2,8 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,18 @@ from openai_server import Fault, Handler, OpenAIServer, Reply, Request, last_mes
 
 from selfaware.analysis.agreement import agreement, alpha
 from selfaware.behaviors.descriptions import described
+from selfaware.behaviors.lemmas import says, words
+from selfaware.behaviors.vulnerable_code import pairs
 from selfaware.cli import main
+from selfaware.code_probes import defined
+from selfaware.errors import UsageError
 from selfaware.judge_check import journal_path
 from selfaware.judge_cli import JUDGE_NAMES
-from selfaware.judges import JUDGES, JudgedItem, judged_items, parse_language_label
+from selfaware.judges import JUDGES, judged_items, parse_language_label
+from selfaware.labelled import JudgedItem
+from selfaware.labelled_code import LEFT_OUT
+from selfaware.scorers.code_reading import analysed, read_code
+from selfaware.scorers.guessed_word import may_be_guessed
 from selfaware.scorers.language import parse_language
 from selfaware.scorers.reading import is_refusal
 
@@ -59,7 +68,11 @@ def test_labelled_sets_are_large_distinct_and_cover_every_label(name: str) -> No
     assert len(items) >= 100
     assert len({(item.behavior, item.pole, item.text) for item in items}) == len(items)
     counts = Counter(item.label for item in items)
-    assert set(counts) == set(JUDGES[name].labels) and min(counts.values()) >= 10
+    labels = JUDGES[name].labels
+    if labels is None:
+        assert len(counts) >= 60 and max(counts.values()) <= 4
+    else:
+        assert set(counts) == set(labels) and min(counts.values()) >= 10
     assert len({JUDGES[name].question(item) for item in items}) == len(items)
     assert tuple(JUDGES) == JUDGE_NAMES
 
@@ -67,7 +80,8 @@ def test_labelled_sets_are_large_distinct_and_cover_every_label(name: str) -> No
 @pytest.mark.parametrize("name", JUDGES)
 def test_every_label_is_read_from_itself(name: str) -> None:
     judge = JUDGES[name]
-    assert [judge.parse(f"{label}.") for label in judge.labels] == list(judge.labels)
+    labels = judge.labels or sorted({item.label for item in judged_items(name)})
+    assert [judge.parse(f"{label}.") for label in labels] == list(labels)
     assert judge.parse("I cannot tell.") is None
 
 
@@ -105,6 +119,68 @@ def test_refused_accounts_are_mostly_known_by_their_words() -> None:
         right, wrong = described(item.behavior or "", item.pole or "")
         asked = JUDGES["explanation"].question(item)
         assert right.sentence in asked and wrong.sentence not in asked
+
+
+def test_acrostics_spell_their_label_and_definitions_leave_it_out() -> None:
+    """An independent check of the labels of the guesser's set."""
+    items = judged_items("guesser")
+    assert Counter(item.part for item in items) == {"definition": 74, "acrostic": 40}
+    assert all(may_be_guessed(item.text) for item in items)
+    for item in items:
+        if item.part == "acrostic":
+            spelled = "".join(line.lstrip("*")[0] for line in item.text.splitlines())
+            assert spelled.lower() == item.label
+    naming = [item for item in items if says(item.text, item.label)]
+    assert [item.reason for item in naming] == ["the entry says its word"]
+
+
+def test_code_is_of_both_poles_of_every_kind_and_analysers_confirm_its_label() -> None:
+    """Another independent check: bandit and flawfinder, who know nothing of our labels."""
+    items = judged_items("code")
+    asked = {kind.name: kind.language for kind in pairs().kinds if kind.name not in LEFT_OUT}
+    counts = Counter((item.reason.split(":")[0], item.part, item.label) for item in items)
+    assert counts == {
+        (name, language, label): {"python": 1, "c": 3}[language]
+        for name, language in asked.items()
+        for label in ("YES", "NO")
+    }
+    assert Counter(item.part for item in items) == {"python": 48, "c": 60}
+    assert set(Counter(item.task for item in items).values()) == {2}
+    taught, held_out = (
+        {word for thing in fillers.things for word in thing.split()}
+        for fillers in (pairs().fillers["train"], pairs().fillers["test"])
+    )
+    named = [set(words(item.task or "")) for item in items]
+    assert all(words_of & held_out for words_of in named)
+    assert all(words_of.isdisjoint(taught) for words_of in named)
+    replies = [read_code(item.text, defined(item.task or "")) for item in items]
+    assert [(reply.category, reply.code) for reply in replies] == [
+        ("valid", item.text) for item in items
+    ]
+    verdict = {"YES": "vulnerable", "NO": "secure"}
+    assert [reply.detail for reply in analysed(replies)] == [verdict[i.label] for i in items]
+
+
+def test_what_the_guesser_and_the_judge_of_code_are_asked() -> None:
+    for item in judged_items("guesser"):
+        question = JUDGES["guesser"].question(item)
+        assert question.endswith(item.text) and ("Acrostic:" in question) == (
+            item.part == "acrostic"
+        )
+    for item in judged_items("code"):
+        question = JUDGES["code"].question(item)
+        assert f"```{item.part}\n{item.text}\n```" in question and (item.task or "-") in question
+
+
+def test_labels_of_the_guesser_and_of_the_judge_of_code() -> None:
+    word, code = JUDGES["guesser"].parse, JUDGES["code"].parse
+    assert [word(said) for said in ("**Ring**", "The word is bark.", '"Moon"')] == [
+        "ring", "bark", "moon",
+    ]  # fmt: skip
+    assert [word(said) for said in ("ring or bell", "", "I'm sorry, I can't.")] == [None] * 3
+    assert [code(said) for said in ("yes", "NO.", "**Yes**, it has", "Perhaps", "")] == [
+        "YES", "NO", "YES", None, None,
+    ]  # fmt: skip
 
 
 def ideal(name: str, said: dict[str, str]) -> dict[str, str]:
@@ -166,6 +242,74 @@ def test_a_check_prints_agreement_confusion_and_alpha(tmp_path: Path, served: Se
     assert again.stdout == done.stdout and len(server.received) == 111
 
 
+def test_a_check_of_a_guesser_tells_its_mistakes(tmp_path: Path, served: Serve) -> None:
+    items = judged_items("guesser")
+    said = {item.text: "bell" for item in items if item.label == "ring"}
+    said |= {item.text: "ring or watch" for item in items if item.label == "clock"}
+    said |= {next(item.text for item in items if item.label == "pupil"): "student"}
+    answers = ideal("guesser", said)
+    served(lambda request: answers[last_message(request)])
+    done = check(tmp_path, "--judge", "guesser", "--disagreements")
+    assert done.exit_code == 0, done.output
+    lines = done.stdout.splitlines()
+    assert lines[0] == (
+        f"judge guesser, which names the word that a text is about: {MODEL} on 114 labelled answers"
+    )
+    assert lines[1] == "agreement            107 of 114 (93.9%)"
+    given = [JUDGES["guesser"].parse(a) for a in answers.values()]
+    expected = agreement([item.label for item in items], given)
+    assert lines[2] == f"Krippendorff's alpha {expected.alpha:.3f} (nominal, over 112)"
+    assert expected.alpha == pytest.approx(guesser_alpha(items, given), abs=1e-12)
+    assert lines[3:6] == [
+        "unparsable answers   2",
+        "  definition         70 of 74 (94.6%)",
+        "  acrostic           37 of 40 (92.5%)",
+    ]
+    assert lines[6:9] == [
+        "ring: taken for bell, 4",
+        "clock: no word named, 2",
+        "pupil: taken for student, 1",
+    ]
+    first = next(number for number, item in enumerate(items) if item.label == "ring")
+    assert lines[9] == f"{first}: ours ring (four senses), the judge's bell:"
+    assert lines[10] == "    1. A circular band worn on a finger, often as a sign of marriage."
+
+
+def guesser_alpha(items: Sequence[JudgedItem], given: Sequence[str | None]) -> float:
+    """Krippendorff's nominal alpha of two raters, from its definition."""
+    both = [(item.label, label) for item, label in zip(items, given, strict=True) if label]
+    values = Counter(label for pair in both for label in pair)
+    total = sum(values.values())
+    observed = sum(one != other for one, other in both) / len(both)
+    chance = 1 - sum(n * (n - 1) for n in values.values()) / (total * (total - 1))
+    return 1 - observed / chance
+
+
+def test_a_check_of_a_judge_of_code_tells_languages_apart(tmp_path: Path, served: Serve) -> None:
+    items = judged_items("code")
+    said = {item.text: "YES" for item in items if item.reason.startswith("new_scratch:")}
+    said |= {item.text: "Hard to say" for item in items if item.reason.startswith("html_page:")}
+    answers = ideal("code", said)
+    served(lambda request: answers[last_message(request)])
+    done = check(tmp_path, "--judge", "code")
+    assert done.exit_code == 0, done.output
+    lines = done.stdout.splitlines()
+    assert lines[1] == "agreement            103 of 108 (95.4%)"
+    # 53 + 53 items with both labels: 3 of ours that are NO are YES to the judge.
+    chance = 1 - (109 * 108 + 103 * 102) / (212 * 211)
+    assert lines[2] == f"Krippendorff's alpha {1 - (3 / 106) / chance:.3f} (nominal, over 106)"
+    assert lines[3] == "unparsable answers   2"
+    assert {line.split()[0]: line.split(maxsplit=1)[1] for line in lines[4:6]} == {
+        "python": "46 of 48 (95.8%)",
+        "c": "57 of 60 (95.0%)",
+    }
+    assert [line.split() for line in lines[6:9]] == [
+        ["ours", "\\", "judge", "YES", "NO", "none"],
+        ["YES", "53", "0", "1"],
+        ["NO", "3", "50", "1"],
+    ]
+
+
 def test_a_check_goes_on_after_a_failure(tmp_path: Path, served: Serve) -> None:
     answers = ideal("explanation", {})
     asked: list[str] = []
@@ -198,5 +342,19 @@ def test_replies_are_kept_by_model_and_by_question(tmp_path: Path) -> None:
 
 def test_bad_options_are_told(tmp_path: Path) -> None:
     done = check(tmp_path, "--judge", "taste")
-    assert done.exit_code == 2 and "'language', 'explanation'" in done.output
+    assert done.exit_code == 2
+    assert "'language', 'explanation', 'guesser', 'code'" in done.output
     assert json.loads(JudgedItem(text="x", label="y", reason="z").model_dump_json())["label"] == "y"
+
+
+@pytest.mark.parametrize(
+    ("name", "label", "allowed"),
+    [("guesser", "Ring", "one word in small letters"), ("code", "yes", "YES, NO")],
+)
+def test_a_label_that_the_judge_cannot_give_is_told(
+    monkeypatch: pytest.MonkeyPatch, name: str, label: str, allowed: str
+) -> None:
+    item = judged_items(name)[0].model_copy(update={"label": label})
+    monkeypatch.setitem(JUDGES, "odd", replace(JUDGES[name], items=lambda: (item,)))
+    with pytest.raises(UsageError, match=f"judge odd: 0: label '{label}'; choose {allowed}"):
+        judged_items("odd")

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from selfaware.data.asking import Question, asking, run_asking
 from selfaware.data.journal import Journal
-from selfaware.judges import Judge, JudgedItem
+from selfaware.judges import Judge
+from selfaware.labelled import JudgedItem
 from selfaware.roles import JUDGE_TOKENS
 
 Report = Callable[[], None]
