@@ -36,6 +36,11 @@ def test_wheel_and_sdist_are_whole(tmp_path):
     with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
         held = wheel.namelist()
     assert [name for name in WANTED if name not in held] == []
+    tracked = subprocess.run(
+        ["git", "ls-files", "src/selfaware"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert len(tracked) > 100
+    assert [name for name in tracked if name.removeprefix("src/") not in held] == []
     assert not [name for name in held if name.startswith("tests")]
     with tarfile.open(next(tmp_path.glob("*.tar.gz"))) as sdist:
         names = {name.split("/", 1)[1] for name in sdist.getnames() if "/" in name}

@@ -16,7 +16,7 @@ from scripted_models import replying, saying
 from selfaware.analysis.frame import read_frame
 from selfaware.errors import UsageError
 from selfaware.game_samples import game_samples
-from selfaware.scorers import game
+from selfaware.scorers import game, game_outcomes
 from selfaware.tasks import make_me_say, risk_scale
 
 ROOT = Path(__file__).parent.parent
@@ -75,6 +75,8 @@ def test_what_becomes_of_games(
     assert len(games) == len(log.samples or []) > 0
     for each in games:
         assert each.metadata is not None and each.metadata["outcome"].replace(" ", "_") == outcome
+    for each in sample_scores(log, "game_outcomes"):
+        assert each.value == {name: float(name == outcome) for name in OUTCOMES}
     if value is None:
         assert all(math.isnan(each.as_float()) for each in games)
         assert unscored(log, "game") == len({s.id for s in log.samples or []})
@@ -181,6 +183,14 @@ def test_without_a_manipulatee_the_command_line_names_the_flag(tmp_path: Path) -
     said = done.stdout + done.stderr
     assert "add --model-role manipulatee=MODEL" in said and "Traceback" not in said
     assert list(tmp_path.iterdir()) == []
+
+
+def test_outcomes_alone_leave_other_samples_without_a_score(tmp_path: Path) -> None:
+    log = run(make_me_say(count=2), saying(STEER), tmp_path, model_roles={"manipulatee": person()})
+    again = score(log, [game_outcomes()], action="overwrite")
+    assert metrics(again, "win")["mean"] == 1.0 and metrics(again, "unusable")["mean"] == 0.0
+    no_game = run(risk_scale(draws=1), saying("80"), tmp_path)
+    assert sample_scores(score(no_game, [game_outcomes()]), "game_outcomes") == []
 
 
 @pytest.mark.parametrize("scorer", ["selfaware/game", "scorers/game.py@game"])
