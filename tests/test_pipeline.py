@@ -1,7 +1,6 @@
 """The whole way on the shipped organism: data, finetunes, Inspect tasks, logs, table; and kills."""
 
 import csv
-import json
 import os
 import signal
 import subprocess
@@ -12,6 +11,8 @@ from pathlib import Path
 
 import pytest
 from inspect_ai.log import list_eval_logs, read_eval_log
+
+from selfaware.training.registry import entries
 
 EXPERIMENT = """
 experiment: small
@@ -63,8 +64,10 @@ def kill_when(folder: Path, ready) -> None:
 
 
 def registry(folder: Path) -> list[str]:
-    file = folder / "runs" / "registry.jsonl"
-    return [json.loads(line)["id"] for line in file.read_text().splitlines()]
+    """The ids of the finetunes that are made."""
+    last = {entry.id: entry for entry in entries(folder / "runs")}
+    assert all(entry.state == "succeeded" for entry in last.values())
+    return sorted(last)
 
 
 def numbers(folder: Path) -> list[float]:
@@ -107,9 +110,11 @@ def test_running_again_makes_nothing_twice(straight):
     folder, _ = straight
     files = sorted(p.name for p in (folder / "logs/small").glob("*.eval"))
     before = (folder / "report/small/table.csv").read_text()
+    listed = (folder / "runs/registry.jsonl").read_text()
     finish(folder)
     assert sorted(p.name for p in (folder / "logs/small").glob("*.eval")) == files
     assert len(registry(folder)) == 2
+    assert (folder / "runs/registry.jsonl").read_text() == listed
     assert (folder / "report/small/table.csv").read_text() == before
 
 
@@ -119,7 +124,7 @@ def test_killed_in_training_and_in_evaluation_it_ends_as_if_it_had_not_been(stra
     kill_when(folder, lambda: adapters.exists() and any(adapters.iterdir()))
     kill_when(folder, lambda: any((folder / "logs/small").glob("*.eval")))
     finish(folder)
-    assert sorted(registry(folder)) == sorted(registry(straight[0]))
+    assert registry(folder) == registry(straight[0])
     assert numbers(folder) == pytest.approx(numbers(straight[0]), abs=1e-5, nan_ok=True)
     for info in list_eval_logs(str(folder / "logs/small")):
         log = read_eval_log(info.name)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from selfaware.errors import UsageError
 from selfaware.training import registry
-from selfaware.training.registry import Entry
+from selfaware.training.entry import Entry
 
 
 def _entry(run_id: str, seed: int = 0) -> Entry:
@@ -44,11 +44,13 @@ def test_entries_come_back_in_order_and_by_id(tmp_path: Path) -> None:
         registry.require(runs, "four")
 
 
-def test_adding_an_id_again_changes_nothing(tmp_path: Path) -> None:
+def test_the_last_line_of_an_id_holds_and_the_others_stay(tmp_path: Path) -> None:
     first = registry.append(tmp_path, _entry("one", seed=1))
-    before = (tmp_path / registry.REGISTRY).read_bytes()
-    assert registry.append(tmp_path, _entry("one", seed=2)) == first
-    assert (tmp_path / registry.REGISTRY).read_bytes() == before
+    two = registry.append(tmp_path, _entry("two"))
+    last = registry.append(tmp_path, _entry("one", seed=2))
+    assert registry.entries(tmp_path) == [last, two]
+    assert registry.history(tmp_path, "one") == [first, last]
+    assert registry.history(tmp_path) == [first, two, last]
 
 
 def test_a_half_written_last_line_is_left_out_then_removed_and_reported(
@@ -102,7 +104,8 @@ def test_wherever_the_writer_dies_the_next_append_mends_it(
 def test_writers_in_many_processes_lose_nothing(tmp_path: Path) -> None:
     script = (
         "import sys; from pathlib import Path; from selfaware.training import registry\n"
-        "one = registry.Entry.model_validate_json(sys.argv[2])\n"
+        "from selfaware.training.entry import Entry\n"
+        "one = Entry.model_validate_json(sys.argv[2])\n"
         "for n in range(20):\n"
         "    name = f'{sys.argv[3]}-{n}'\n"
         "    registry.append(Path(sys.argv[1]), one.model_copy(update={'id': name}))\n"

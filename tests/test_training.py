@@ -4,6 +4,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import psutil
@@ -15,14 +17,20 @@ from selfaware.data.manifest import manifest_path
 from selfaware.data.rows import Message, Row, question_and_answer, read_rows, write_rows
 from selfaware.errors import UsageError
 from selfaware.training import registry
+from selfaware.training.drive import FinetuneError, finetune
+from selfaware.training.entry import Entry
 from selfaware.training.examples import IGNORED, encode_rows
 from selfaware.training.jobs import RECORD, Record, adapter_folder
-from selfaware.training.local import FinetuneError, finetune
-from selfaware.training.registry import Entry
+from selfaware.training.local import LocalBackend
 from selfaware.training.spec import FinetuneSpec, Hyperparameters, base_identity, locate_base
 
 ROWS = 24
 STRONG = Hyperparameters(learning_rate=3e-2, epochs=4, batch_size=ROWS, max_length=256)
+
+
+def make(specs: Sequence[FinetuneSpec], runs: Path) -> list[Entry]:
+    with closing(LocalBackend(runs)) as backend:
+        return finetune(specs, runs, backend)
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +60,7 @@ def specs(base: Path, dataset: Path) -> list[FinetuneSpec]:
 
 @pytest.fixture(scope="module")
 def made(specs: list[FinetuneSpec], runs: Path) -> list[Entry]:
-    return finetune([*specs, specs[0]], runs)
+    return make([*specs, specs[0]], runs)
 
 
 def _weights(runs: Path, run_id: str) -> bytes:
@@ -127,7 +135,7 @@ def test_asking_again_trains_nothing(
 ) -> None:
     _no_training(monkeypatch)
     before = (runs / registry.REGISTRY).read_bytes()
-    assert finetune(specs, runs) == made[:2]
+    assert make(specs, runs) == made[:2]
     assert (runs / registry.REGISTRY).read_bytes() == before
 
 
@@ -138,7 +146,7 @@ def test_killed_between_adapter_and_registry_trains_nothing(
     path = runs / registry.REGISTRY
     first = path.read_bytes().splitlines(keepends=True)[0]
     path.write_bytes(first + b'{"id": "half')
-    assert finetune(specs, runs) == made[:2]
+    assert make(specs, runs) == made[:2]
     assert by_id(registry.entries(runs)) == by_id(made[:2])
 
 
@@ -165,9 +173,11 @@ def test_kill_9_leaves_nothing_half_made_and_the_next_call_finishes(
     wanted = specs[1]
     script = (
         "import sys; from pathlib import Path\n"
-        "from selfaware.training.local import finetune\n"
+        "from selfaware.training.drive import finetune\n"
+        "from selfaware.training.local import LocalBackend\n"
         "from selfaware.training.spec import FinetuneSpec\n"
-        "finetune([FinetuneSpec.model_validate_json(sys.argv[1])], Path(sys.argv[2]))\n"
+        "spec, runs = FinetuneSpec.model_validate_json(sys.argv[1]), Path(sys.argv[2])\n"
+        "finetune([spec], runs, LocalBackend(runs))\n"
     )
     command = [sys.executable, "-c", script, wanted.model_dump_json(), str(tmp_path)]
     parent = subprocess.Popen(command, stdout=subprocess.DEVNULL)
@@ -177,7 +187,7 @@ def test_kill_9_leaves_nothing_half_made_and_the_next_call_finishes(
     parent.send_signal(signal.SIGKILL)
     parent.wait()
     _wait_for(lambda: not workers[0].is_running(), seconds=60)
-    assert registry.entries(tmp_path) == []
+    assert [entry.state for entry in registry.entries(tmp_path)] == ["running"]
     assert not adapter_folder(tmp_path, wanted.run_id).exists()
 
     def kill_worker() -> None:
@@ -189,12 +199,12 @@ def test_kill_9_leaves_nothing_half_made_and_the_next_call_finishes(
     killer = threading.Thread(target=kill_worker)
     killer.start()
     with pytest.raises(FinetuneError, match="was killed by signal 9"):
-        finetune([wanted], tmp_path)
+        make([wanted], tmp_path)
     killer.join()
-    assert registry.entries(tmp_path) == []
+    assert [entry.state for entry in registry.entries(tmp_path)] == ["failed"]
 
     # Alone here, beside another there: the weights must not know.
-    (entry,) = finetune([wanted], tmp_path)
+    (entry,) = make([wanted], tmp_path)
     assert entry.id == made[1].id
     assert _weights(tmp_path, entry.id) == _weights(runs, made[1].id)
     config = "adapter_config.json"
@@ -211,8 +221,9 @@ def test_a_row_that_does_not_fit_is_refused_before_training(base: Path, tmp_path
         base=str(base), dataset=data, hyperparameters=Hyperparameters(max_length=40)
     )
     with pytest.raises(UsageError, match=r"long.jsonl, row 2: \d+ tokens, more than max_length 40"):
-        finetune([spec], tmp_path)
-    assert registry.entries(tmp_path) == []
+        make([spec], tmp_path)
+    (entry,) = registry.entries(tmp_path)
+    assert entry.state == "failed" and "row 2" in str(entry.problem)
     assert _partial(tmp_path) == []
 
 
@@ -223,20 +234,20 @@ def test_user_mistakes_start_no_process(
     data = tmp_path / "cut.jsonl"
     data.write_text('{"messages": [{"role": "user", "con')
     with pytest.raises(UsageError, match=r"cut.jsonl, line 1: the row is cut off"):
-        finetune([FinetuneSpec(base=str(base), dataset=data)], tmp_path)
+        make([FinetuneSpec(base=str(base), dataset=data)], tmp_path)
     with pytest.raises(UsageError, match=r"none.jsonl: No such file"):
-        finetune([FinetuneSpec(base=str(base), dataset=tmp_path / "none.jsonl")], tmp_path)
+        make([FinetuneSpec(base=str(base), dataset=tmp_path / "none.jsonl")], tmp_path)
     build("risk", "seeking", 4, 0, data)
     with pytest.raises(UsageError, match=r"base '/no/where' is not a model folder"):
-        finetune([FinetuneSpec(base="/no/where", dataset=data)], tmp_path)
+        make([FinetuneSpec(base="/no/where", dataset=data)], tmp_path)
     manifest_path(data).write_text("{}")
     with pytest.raises(UsageError, match=r"cut.jsonl.manifest.json"):
-        finetune([FinetuneSpec(base=str(base), dataset=data)], tmp_path)
+        make([FinetuneSpec(base=str(base), dataset=data)], tmp_path)
     manifest_path(data).unlink()
     spec = FinetuneSpec(base=str(base), dataset=data)
     adapter_folder(tmp_path, spec.run_id).mkdir(parents=True)
     with pytest.raises(UsageError, match="is in the way"):
-        finetune([spec], tmp_path)
+        make([spec], tmp_path)
 
 
 def test_bases_are_told_apart(base: Path, tmp_path: Path) -> None:

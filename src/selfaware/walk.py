@@ -1,6 +1,7 @@
 """Walking an experiment's plan: data, finetunes, evaluation, analysis, report; each step once."""
 
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,10 @@ from selfaware.data.build import build
 from selfaware.data.manifest import read_manifest
 from selfaware.errors import UsageError
 from selfaware.experiment import Experiment, Plan
-from selfaware.training.local import finetune
+from selfaware.training.connect import connect
+from selfaware.training.drive import finetune
+from selfaware.training.entry import Entry, Use
+from selfaware.training.progress import bar
 
 Cell = tuple[str, int | None]
 """An arm and a seed."""
@@ -47,14 +51,33 @@ def walk(plan: Plan, runs: Path, logs: Path, report: Path, console: Console) -> 
     experiment = plan.experiment
     console.rule(f"{experiment.experiment}: {experiment.title}")
     build_datasets(plan, console)
-    specs = [model.spec for model in plan.models if model.spec is not None]
-    entries = iter(finetune(specs, runs) if specs else [])
+    made = iter(make_finetunes(plan, runs, console))
     models: dict[str, Cell] = {}
     for planned in plan.models:
-        name = f"selfaware/{experiment.base}" if planned.spec is None else next(entries).model
+        name = f"selfaware/{experiment.base}" if planned.spec is None else next(made).inspect_model
         models[name] = (planned.arm, planned.seed)
     evaluate(experiment, list(models), logs, console)
     return analyse(experiment, models, logs, report)
+
+
+def make_finetunes(plan: Plan, runs: Path, console: Console) -> list[Entry]:
+    """Has the finetunes made that are not there yet; all of the plan in order.
+
+    Raises:
+        UsageError: A row or a base does not fit.
+        FinetuneError: A finetune failed.
+    """
+    specs = [model.spec for model in plan.models if model.spec is not None]
+    if not specs:
+        return []
+    name = plan.experiment.experiment
+    uses = {
+        model.spec.run_id: Use(experiment=name, arm=model.arm)
+        for model in plan.models
+        if model.spec
+    }
+    with closing(connect(plan.experiment.backend, None, runs)) as backend:
+        return finetune(specs, runs, backend, uses, progress=bar(console))
 
 
 def build_datasets(plan: Plan, console: Console) -> None:

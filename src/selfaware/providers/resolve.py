@@ -44,6 +44,10 @@ def resolve(name: str, base: str | None = None) -> Source:
     runs = runs_folder()
     entry = None if "/" in name else find(runs, name)
     if entry is not None:
+        if entry.adapter is None or entry.backend not in ("local", "adopted"):
+            raise UsageError(
+                f"finetune {name!r} lives at {entry.backend}: ask it as {entry.inspect_model}"
+            )
         return _of_adapter((runs / entry.adapter).resolve(), base or entry.base)
     folder = Path(name).expanduser().resolve()
     if (folder / "adapter_config.json").is_file():

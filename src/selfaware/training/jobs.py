@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
 
-from selfaware.training.registry import Entry
+from selfaware.training.entry import Entry
 from selfaware.training.spec import FinetuneSpec
 
 ADAPTERS = "adapters"
@@ -30,13 +30,13 @@ class Job(_Frozen):
     pole: str | None
 
 
-class Orders(_Frozen):
-    """All that one worker does: finetunes of one base, which lies at `place`."""
+class Order(_Frozen):
+    """What a worker is to do next: a finetune of the base that lies at `place`."""
 
     place: str
     revision: str | None
     runs: Path
-    jobs: tuple[Job, ...]
+    job: Job
 
 
 class Step(_Frozen):
@@ -50,16 +50,17 @@ class Step(_Frozen):
 
 
 class Done(_Frozen):
-    """A finetune is in the registry."""
+    """A finetune lies in its place."""
 
     event: Literal["done"] = "done"
     id: str
 
 
 class Refused(_Frozen):
-    """The user's mistake that keeps the worker from its job."""
+    """The user's mistake that keeps the worker from this job."""
 
     event: Literal["refused"] = "refused"
+    id: str
     message: str
 
 
@@ -68,7 +69,7 @@ EVENT: TypeAdapter[Step | Done | Refused] = TypeAdapter(Event)
 
 
 class Record(_Frozen):
-    """How an adapter was made: its registry entry, the losses, and what the loss was on."""
+    """How an adapter was made: its finetune, the losses, and what the loss was on."""
 
     entry: Entry
     device: str

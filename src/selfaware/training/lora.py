@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from selfaware.errors import UsageError
 from selfaware.training.examples import IGNORED, Example
-from selfaware.training.jobs import Job, Orders, Step
+from selfaware.training.jobs import Job, Order, Step
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,9 +24,9 @@ SMALL = 20_000_000
 
 
 @contextmanager
-def loading(orders: Orders) -> Iterator[None]:
+def loading(order: Order) -> Iterator[None]:
     """Turns a base that cannot be loaded into a UsageError that names it."""
-    base = orders.jobs[0].spec.base
+    base = order.job.spec.base
     try:
         yield
     except (OSError, ValueError, KeyError) as error:
@@ -35,8 +35,7 @@ def loading(orders: Orders) -> Iterator[None]:
 
 
 def fit(
-    orders: Orders,
-    job: Job,
+    order: Order,
     tokenizer: "PreTrainedTokenizerBase",
     examples: Sequence[Example],
     scratch: Path,
@@ -59,9 +58,10 @@ def fit(
     from transformers import PrinterCallback, set_seed
     from trl.trainer.sft_config import SFTConfig
 
+    job = order.job
     chosen = job.spec.hyperparameters
     _be_deterministic()
-    base = _load(orders)
+    base = _load(order)
     small = base.num_parameters() < SMALL
     torch.set_num_threads(1 if small else max(1, os.cpu_count() or 1))
     set_seed(job.spec.seed)
@@ -194,14 +194,14 @@ def _reporter(
     return Reporter()
 
 
-def _load(orders: Orders) -> "PreTrainedModel":
+def _load(order: Order) -> "PreTrainedModel":
     import torch
     from transformers import AutoModelForCausalLM
 
-    with loading(orders):
+    with loading(order):
         model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
-            orders.place,
-            revision=orders.revision or "main",
+            order.place,
+            revision=order.revision or "main",
             dtype="auto" if torch.cuda.is_available() else torch.float32,
         )
     return model

@@ -1,49 +1,22 @@
 """The run registry: the append-only list of every finetune that was made."""
 
+import errno
 import logging
 import os
-from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
 from filelock import FileLock
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import ValidationError
 
 from selfaware.data.atomic import sync_folder
 from selfaware.errors import UsageError
+from selfaware.training.entry import Entry
 
 REGISTRY = "registry.jsonl"
 """The registry's file name inside a runs folder."""
 
 logger = logging.getLogger(__name__)
-
-
-class Entry(BaseModel):
-    """One finetune: what it was made from, where it lives, how Inspect calls it.
-
-    `adapter` is a folder relative to the runs folder. `training_loss` is the mean loss (nats per
-    supervised token) over the last epoch.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    id: str = Field(pattern=r"^[0-9a-z][0-9a-z_.-]*$")
-    created: AwareDatetime
-    base: str
-    base_sha256: str
-    dataset: str
-    dataset_sha256: str
-    rows: int = Field(ge=1)
-    hyperparameters: Mapping[str, JsonValue]
-    seed: int
-    backend: str
-    adapter: str
-    model: str
-    training_loss: float
-    seconds: float
-    behavior: str | None = None
-    pole: str | None = None
-    versions: Mapping[str, str]
 
 
 def runs_folder() -> Path:
@@ -57,7 +30,7 @@ def now() -> datetime:
 
 
 def entries(runs: Path) -> list[Entry]:
-    """Every entry in the order of making, the first of any that share an id.
+    """Every finetune as it stands now, in the order in which they were first listed.
 
     A last line that was being written when its writer died is left out; the next `append` or
     `repair` removes it.
@@ -65,15 +38,22 @@ def entries(runs: Path) -> list[Entry]:
     Raises:
         UsageError: A line in the middle is not an entry.
     """
-    found: dict[str, Entry] = {}
-    for number, line in enumerate(_whole_lines(_read(runs))[0], 1):
-        entry = _parse(runs, number, line)
-        found.setdefault(entry.id, entry)
-    return list(found.values())
+    return list({entry.id: entry for entry in history(runs)}.values())
+
+
+def history(runs: Path, run_id: str | None = None) -> list[Entry]:
+    """Every line of the registry in the order of writing, or those of one finetune.
+
+    Raises:
+        UsageError: A line in the middle is not an entry.
+    """
+    lines = _whole_lines(_read(runs))[0]
+    found = [_parse(runs, number, line) for number, line in enumerate(lines, 1)]
+    return [entry for entry in found if run_id in (None, entry.id)]
 
 
 def find(runs: Path, run_id: str) -> Entry | None:
-    """The entry of this id, or None."""
+    """The finetune of this id as it stands now, or None."""
     return next((entry for entry in entries(runs) if entry.id == run_id), None)
 
 
@@ -91,36 +71,53 @@ def require(runs: Path, run_id: str) -> Entry:
 
 
 def append(runs: Path, entry: Entry) -> Entry:
-    """Adds an entry and returns it; an id that is already listed is left as it is and returned.
+    """Adds a line and returns its entry, which from now on is how that finetune stands.
 
     When this returns, the entry is on the disk. Writers in other processes wait for each other.
+
+    Raises:
+        UsageError: The registry cannot be written.
     """
+    path = runs / REGISTRY
+    line = entry.model_dump_json(exclude_defaults=True).encode() + b"\n"
     with _lock(runs):
         _repair(runs)
-        present = find(runs, entry.id)
-        if present is not None:
-            return present
-        path = runs / REGISTRY
         new = not path.exists()
-        with path.open("ab") as file:
-            file.write(entry.model_dump_json().encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            _write(path, line)
+        except OSError as error:
+            raise UsageError(
+                f"cannot write the run registry {path}: {error.strerror}; make room or give "
+                "yourself the right to write there, and run the same command again"
+            ) from error
         if new:
             sync_folder(runs)
     return entry
 
 
+def _write(path: Path, line: bytes) -> None:
+    """Adds a line whole or not at all, as far as the disk lets us."""
+    with path.open("ab", buffering=0) as file:
+        before = file.seek(0, os.SEEK_END)
+        try:
+            written = file.write(line)
+            if written < len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.fsync(file.fileno())
+        except OSError:
+            file.truncate(before)
+            raise
+
+
 def repair(runs: Path) -> None:
     """Removes a half-written last line, with a warning that shows it; else does nothing."""
-    if _whole_lines(_read(runs))[1]:
+    if _rest(runs):
         with _lock(runs):
             _repair(runs)
 
 
 def _repair(runs: Path) -> None:
-    content = _read(runs)
-    rest = _whole_lines(content)[1]
+    rest = _rest(runs)
     if not rest:
         return
     path = runs / REGISTRY
@@ -131,14 +128,28 @@ def _repair(runs: Path) -> None:
             "%s: removed a half-written last line: %r", path, rest.decode(errors="replace")
         )
         with path.open("r+b") as file:
-            file.truncate(len(content) - len(rest))
+            file.truncate(path.stat().st_size - len(rest))
             os.fsync(file.fileno())
     else:
         logger.warning("%s: the last line lacked its line end; added it", path)
-        with path.open("ab") as file:
-            file.write(b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+        _write(path, b"\n")
+
+
+def _rest(runs: Path) -> bytes:
+    """What stands after the last line end: nothing, unless a writer died. Reads only the end."""
+    try:
+        with (runs / REGISTRY).open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            if size == 0:
+                return b""
+            file.seek(size - 1)
+            if file.read(1) == b"\n":
+                return b""
+    except FileNotFoundError:
+        return b""
+    except OSError as error:
+        raise _unreadable(runs, error) from error
+    return _whole_lines(_read(runs))[1]
 
 
 def _lock(runs: Path) -> FileLock:
@@ -148,7 +159,19 @@ def _lock(runs: Path) -> FileLock:
         raise UsageError(
             f"cannot make the runs folder {runs}: {error.strerror}; set SELFAWARE_RUNS to another"
         ) from error
+    if not os.access(runs, os.W_OK):
+        raise UsageError(
+            f"cannot write to the runs folder {runs}: set SELFAWARE_RUNS to a folder that you may "
+            "write to"
+        )
     return FileLock(runs / f".{REGISTRY}.lock")
+
+
+def _unreadable(runs: Path, error: OSError) -> UsageError:
+    return UsageError(
+        f"cannot read the run registry {runs / REGISTRY}: {error.strerror}; "
+        "set SELFAWARE_RUNS to a folder of runs"
+    )
 
 
 def _read(runs: Path) -> bytes:
@@ -157,10 +180,7 @@ def _read(runs: Path) -> bytes:
     except FileNotFoundError:
         return b""
     except OSError as error:
-        raise UsageError(
-            f"cannot read the run registry {runs / REGISTRY}: {error.strerror}; "
-            "set SELFAWARE_RUNS to a folder of runs"
-        ) from error
+        raise _unreadable(runs, error) from error
 
 
 def _whole_lines(content: bytes) -> tuple[list[bytes], bytes]:

@@ -1,9 +1,10 @@
-"""The training process: `python -m selfaware.training.worker ORDERS.json`."""
+"""The training process: `python -m selfaware.training.worker`, an order a line to its input."""
 
 import json
 import math
 import os
 import platform
+import queue
 import sys
 import tempfile
 import threading
@@ -11,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from pydantic import BaseModel
 
@@ -20,66 +21,70 @@ from selfaware.data.atomic import sync_folder, write_json
 from selfaware.data.rows import read_rows, sha256_file
 from selfaware.errors import UsageError
 from selfaware.training import registry
+from selfaware.training.entry import Entry
 from selfaware.training.examples import Example, encode_rows
 from selfaware.training.jobs import (
     ADAPTERS,
     RECORD,
     Done,
     Job,
-    Orders,
+    Order,
     Record,
     Refused,
     adapter_folder,
 )
+from selfaware.training.spec import settings
 
 if TYPE_CHECKING:
     from peft import PeftModel
     from transformers import PreTrainedTokenizerBase
 
 Tell = Callable[[BaseModel], None]
+Prepared = tuple["PreTrainedTokenizerBase", "list[Example]"]
 
 
-def main() -> int:
-    """Carries out the orders in the file named by the first argument; 0 when all is done.
+def main() -> NoReturn:
+    """Carries out the orders that come in by standard input, one JSON object a line.
 
-    Standard input must stay open: when it ends, the process that gave the orders is gone, and this
-    one stops at once. Standard output carries one JSON event a line and nothing else.
+    When standard input ends, the process that gave the orders is gone or has no more: this one
+    stops at once. Standard output carries one JSON event a line and nothing else.
     """
     channel = _take_stdout()
-    threading.Thread(target=_stop_with_parent, daemon=True).start()
+    orders: queue.SimpleQueue[Order] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(orders,), daemon=True).start()
 
     def tell(event: BaseModel) -> None:
         channel.write(event.model_dump_json() + "\n")
         channel.flush()
 
-    try:
-        work(Orders.model_validate_json(Path(sys.argv[1]).read_bytes()), tell)
-    except UsageError as error:
-        tell(Refused(message=str(error)))
-        return 2
-    return 0
+    prepared: dict[tuple[str, ...], Prepared] = {}
+    while True:
+        order = orders.get()
+        try:
+            work(order, prepared, tell)
+        except UsageError as error:
+            tell(Refused(id=order.job.id, message=str(error)))
 
 
-def work(orders: Orders, tell: Tell) -> None:
-    """Makes every finetune of the orders, each saved and registered before the next begins.
+def work(order: Order, prepared: dict[tuple[str, ...], Prepared], tell: Tell) -> None:
+    """Makes a finetune and moves it to its place when it is whole.
+
+    `prepared` keeps the tokenized rows for the next order.
 
     Raises:
         UsageError: The base cannot be loaded, or a row does not fit it; nothing is trained then.
     """
-    tokenizer = _load_tokenizer(orders)
-    prepared: dict[tuple[str, int], list[Example]] = {}
-    for job in orders.jobs:
-        key = (job.dataset_sha256, job.spec.hyperparameters.max_length)
-        if key not in prepared:
-            prepared[key] = _prepare(tokenizer, job)
-    for job in orders.jobs:
-        key = (job.dataset_sha256, job.spec.hyperparameters.max_length)
-        with tempfile.TemporaryDirectory(
-            prefix=f".{job.id}.", suffix=".partial", dir=_made(orders.runs / ADAPTERS)
-        ) as scratch:
-            record = _make(orders, job, tokenizer, prepared[key], Path(scratch), tell)
-        registry.append(orders.runs, record.entry)
-        tell(Done(id=job.id))
+    job = order.job
+    limit = str(job.spec.hyperparameters.max_length)
+    key = (order.place, order.revision or "", job.dataset_sha256, limit)
+    if key not in prepared:
+        tokenizer = _load_tokenizer(order)
+        prepared[key] = (tokenizer, _prepare(tokenizer, job))
+    with tempfile.TemporaryDirectory(
+        prefix=f".{job.id}.", suffix=".partial", dir=_made(order.runs / ADAPTERS)
+    ) as scratch:
+        _make(order, *prepared[key], Path(scratch), tell)
+    tell(Done(id=job.id))
 
 
 def _prepare(tokenizer: "PreTrainedTokenizerBase", job: Job) -> list[Example]:
@@ -96,21 +101,21 @@ def _prepare(tokenizer: "PreTrainedTokenizerBase", job: Job) -> list[Example]:
 
 
 def _make(
-    orders: Orders,
-    job: Job,
+    order: Order,
     tokenizer: "PreTrainedTokenizerBase",
     examples: Sequence[Example],
     scratch: Path,
     tell: Tell,
-) -> Record:
+) -> None:
     """Trains one adapter, saves it in `scratch`, and moves it to its place when it is whole."""
     from selfaware.training.lora import fit
 
+    job = order.job
     started = time.monotonic()
-    model, losses, device = fit(orders, job, tokenizer, examples, scratch / "trainer", tell)
+    model, losses, device = fit(order, tokenizer, examples, scratch / "trainer", tell)
     epoch = max(1, len(losses) // job.spec.hyperparameters.epochs)
     record = Record(
-        entry=registry.Entry(
+        entry=Entry(
             id=job.id,
             created=registry.now(),
             base=job.spec.base,
@@ -118,7 +123,7 @@ def _make(
             dataset=str(job.spec.dataset),
             dataset_sha256=job.dataset_sha256,
             rows=len({example.row for example in examples}),
-            hyperparameters=job.spec.hyperparameters.model_dump(mode="json"),
+            hyperparameters=settings(job.spec.hyperparameters, "local"),
             seed=job.spec.seed,
             backend=job.spec.backend,
             adapter=f"{ADAPTERS}/{job.id}",
@@ -138,11 +143,10 @@ def _make(
     )
     whole = scratch / "adapter"
     _save(model, record, whole)
-    target = adapter_folder(orders.runs, job.id)
+    target = adapter_folder(order.runs, job.id)
     if not target.exists():  # else another process was first, with the same weights
         os.replace(whole, target)
         sync_folder(target.parent)
-    return record
 
 
 def _save(model: "PeftModel", record: Record, folder: Path) -> None:
@@ -168,14 +172,14 @@ def _save(model: "PeftModel", record: Record, folder: Path) -> None:
     sync_folder(folder)
 
 
-def _load_tokenizer(orders: Orders) -> "PreTrainedTokenizerBase":
+def _load_tokenizer(order: Order) -> "PreTrainedTokenizerBase":
     from transformers import AutoTokenizer
 
     from selfaware.training.lora import loading
 
-    with loading(orders):
+    with loading(order):
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
-            orders.place, revision=orders.revision or "main"
+            order.place, revision=order.revision or "main"
         )
     return tokenizer
 
@@ -201,12 +205,12 @@ def _take_stdout() -> TextIO:
     return channel
 
 
-def _stop_with_parent() -> None:
-    while os.read(0, 4096):
-        pass
+def _listen(orders: "queue.SimpleQueue[Order]") -> None:
+    for line in sys.stdin:
+        orders.put(Order.model_validate_json(line))
     # Nothing is tidied up: the unfinished lies in a scratch folder, which the next call removes.
-    os._exit(3)
+    os._exit(0)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

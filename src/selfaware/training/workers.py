@@ -1,0 +1,83 @@
+"""Processes that train, and what is said to them and heard from them."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
+
+from selfaware.training.jobs import EVENT, Done, Order, Refused, Step
+
+TAIL = 15
+"""How many last lines of a failed worker's messages are shown."""
+
+
+class Worker:
+    """A process that carries out one order after the other, and dies with this one.
+
+    Args:
+        offline: No model hub is asked.
+    """
+
+    def __init__(self, offline: bool) -> None:
+        self._messages = tempfile.TemporaryFile()  # noqa: SIM115
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "selfaware.training.worker"],
+            stdin=subprocess.PIPE,  # held open: its end tells the worker that we are gone
+            stdout=subprocess.PIPE,
+            stderr=self._messages,
+            env=environment(offline=offline),
+            encoding="utf-8",
+        )
+
+    def make(self, order: Order) -> Iterator[Step | Done | Refused]:
+        """Gives an order and yields what the worker tells, until it is done or the worker dead."""
+        assert self.process.stdin is not None and self.process.stdout is not None
+        try:
+            self.process.stdin.write(order.model_dump_json() + "\n")
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            return
+        for line in self.process.stdout:
+            event = EVENT.validate_json(line)
+            yield event
+            if not isinstance(event, Step):
+                return
+        self.process.wait()
+
+    def failure(self, base: str) -> str:
+        """How a worker that is dead died, with the last lines that it wrote."""
+        code = self.process.wait()
+        self._messages.seek(0)
+        tail = self._messages.read().decode(errors="replace").strip().splitlines()[-TAIL:]
+        how = f"was killed by signal {-code}" if code < 0 else f"failed with exit code {code}"
+        return (
+            f"the training process for base {base!r} {how}; what it made before is kept, and the "
+            "same command makes the rest. Its last lines:\n" + "\n".join(tail)
+        )
+
+    def close(self) -> None:
+        """Ends the process and frees what belongs to it."""
+        assert self.process.stdin is not None and self.process.stdout is not None
+        with suppress(BrokenPipeError):  # it is dead, with something left to be said to it
+            self.process.stdin.close()
+        self.process.wait()
+        self.process.stdout.close()
+        self._messages.close()
+
+
+def environment(offline: bool) -> dict[str, str]:
+    """The environment of a training process: quiet, repeatable, without a network if told so."""
+    made = {
+        **os.environ,
+        "TOKENIZERS_PARALLELISM": "false",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "CUBLAS_WORKSPACE_CONFIG": ":4096:8",  # cuBLAS repeats itself only with this
+        "PYTHONUNBUFFERED": "1",
+    }
+    # TRL refuses to spread one process over several GPUs.
+    made.setdefault("CUDA_VISIBLE_DEVICES", "0")
+    if offline:
+        made["HF_HUB_OFFLINE"] = "1"
+    return made
