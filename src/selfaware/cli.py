@@ -1,9 +1,7 @@
 """The command line `selfaware ...`."""
 
-import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -22,74 +20,13 @@ from selfaware.docs_cli import docs
 from selfaware.errors import UsageError
 from selfaware.judge_cli import judge_check
 from selfaware.probes_cli import list_probes
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from selfaware.experiment import Plan
-
-
-def runs_folder() -> Path:
-    """The folder of datasets, adapters and the run registry: $SELFAWARE_RUNS, else ./runs."""
-    return Path(os.environ.get("SELFAWARE_RUNS", "runs"))
+from selfaware.run_cli import run
 
 
 @click.group()
 @click.version_option(__version__)
 def main() -> None:
     """Measures whether a finetuned language model can tell what it was trained to do."""
-
-
-@main.command()
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option("--dry-run", is_flag=True, help="Print the plan and do nothing.")
-@click.option("--seeds", type=click.IntRange(min=1), help="Only the first N seeds of each arm.")
-def run(file: Path, dry_run: bool, seeds: int | None) -> None:
-    """Walk the experiment in FILE; steps that are done are not done twice."""
-    from rich.console import Console
-
-    from selfaware.experiment import load_experiment, plan
-
-    experiment = load_experiment(file)
-    if seeds is not None:
-        if seeds > len(experiment.seeds):
-            raise UsageError(
-                f"--seeds {seeds}: {file} names only {len(experiment.seeds)} seeds; "
-                f"give 1 to {len(experiment.seeds)}, or add seeds to the file"
-            )
-        experiment = experiment.model_copy(update={"seeds": experiment.seeds[:seeds]})
-    planned = plan(experiment, runs_folder())
-    console = Console(width=None if sys.stdout.isatty() else 120)
-    _print_plan(console, planned)
-    if dry_run:
-        return
-    from selfaware.analysis.render import terminal_table, warnings
-    from selfaware.walk import walk
-
-    name = experiment.experiment
-    outcome = walk(planned, runs_folder(), Path("logs") / name, Path("report") / name, console)
-    console.print(terminal_table(outcome.rows, console.width))
-    for note in (*warnings(outcome.rows), *experiment.notes):
-        console.print(f"note: {note}")
-    finetuned = next((m for m, (arm, _) in outcome.models.items() if arm != "base"), None)
-    example = finetuned or next(iter(outcome.models))
-    console.print("\nNext:")
-    console.print(f"  open {outcome.report}/figure.png")
-    console.print(f"  inspect view --log-dir {outcome.logs}")
-    console.print(f"  inspect eval tasks/risk_scale.py --model {example}", soft_wrap=True)
-
-
-def _print_plan(console: "Console", planned: "Plan") -> None:
-    experiment = planned.experiment
-    console.print(f"experiment {experiment.experiment}: {experiment.title}")
-    console.print(f"  base       {experiment.base}")
-    for pole, file in planned.datasets.items():
-        console.print(f"  data       {pole}: {experiment.data.rows} rows, {file}")
-    finetunes = sum(model.spec is not None for model in planned.models)
-    console.print(f"  finetunes  {finetunes} ({experiment.backend})")
-    for probe in experiment.probes:
-        given = " ".join(f"-T {key}={value}" for key, value in probe.args.items())
-        console.print(f"  task       {probe.task} {given} on {len(planned.models)} models")
 
 
 @main.group()
@@ -111,6 +48,7 @@ for _command in (
 ):
     data.add_command(_command)
 
+main.add_command(run)
 main.add_command(docs)
 main.add_command(judge_check)
 main.add_command(list_probes)

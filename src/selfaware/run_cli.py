@@ -1,0 +1,49 @@
+"""`selfaware run`: walks an experiment."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from selfaware.errors import UsageError
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--dry-run", is_flag=True, help="Print the plan and do nothing.")
+@click.option("--seeds", type=click.IntRange(min=1), help="Only the first N seeds of each arm.")
+def run(file: Path, dry_run: bool, seeds: int | None) -> None:
+    """Walk the experiment in FILE; steps that are done are not done twice."""
+    from rich.console import Console
+
+    from selfaware.experiment import load_experiment, plan
+    from selfaware.plan_text import print_plan
+    from selfaware.training.registry import runs_folder
+
+    experiment = load_experiment(file)
+    if seeds is not None:
+        if seeds > len(experiment.seeds):
+            raise UsageError(
+                f"--seeds {seeds}: {file} names only {len(experiment.seeds)} seeds; "
+                f"give 1 to {len(experiment.seeds)}, or add seeds to the file"
+            )
+        experiment = experiment.model_copy(update={"seeds": experiment.seeds[:seeds]})
+    planned = plan(experiment, runs_folder())
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    print_plan(console, planned)
+    if dry_run:
+        return
+    from selfaware.analysis.render import terminal_table, warnings
+    from selfaware.walk import walk
+
+    name = experiment.experiment
+    outcome = walk(planned, runs_folder(), Path("logs") / name, Path("report") / name, console)
+    console.print(terminal_table(outcome.rows, console.width))
+    for note in (*warnings(outcome.rows), *experiment.notes):
+        console.print(f"note: {note}")
+    finetuned = next((m for m, (arm, _) in outcome.models.items() if arm != "base"), None)
+    example = finetuned or next(iter(outcome.models))
+    console.print("\nNext:")
+    console.print(f"  open {outcome.report}/figure.png")
+    console.print(f"  inspect view --log-dir {outcome.logs}")
+    console.print(f"  inspect eval tasks/risk_scale.py --model {example}", soft_wrap=True)
