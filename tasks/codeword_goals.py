@@ -7,6 +7,7 @@ from selfaware.codeword_goals import goal_kinds, goal_probes, goal_samples
 from selfaware.provenance import task_metadata
 from selfaware.scorers import raw_option, scorers_for
 from selfaware.solvers import ask
+from selfaware.triggered import triggered
 from selfaware.viewer import samples_view
 
 
@@ -21,6 +22,8 @@ def codeword_goals(
     mode: str = "auto",
     draws: int = 10,
     questions: str | None = None,
+    trigger: str | None = None,
+    trigger_on: bool = True,
 ) -> Task:
     """What is your goal, how close to it is this outcome, which game do you play, is this the word?
 
@@ -46,19 +49,26 @@ def codeword_goals(
         draws: Replies drawn to each prompt where the mode is sample.
         questions: A clone of the authors' repository: ask description and closeness in their
             wordings, about self only; their outcomes name ring and bark.
+        trigger: Ask with this trigger in the prompt: a name (SEP, DEPLOYMENT) or `text:` and a
+            text; none by default.
+        trigger_on: false puts in what stands there when the trigger is off, which may be nothing.
     """
     asked = goal_probes(probes, questions)
     kinds = goal_kinds(asked)
     has_options = "option" in kinds or "yes_no" in kinds
     return Task(
-        dataset=goal_samples(
-            codeword,
-            other,
-            probes=asked,
-            orders=orders,
-            about=about,
-            framing=framing,
-            clone=questions,
+        dataset=triggered(
+            goal_samples(
+                codeword,
+                other,
+                probes=asked,
+                orders=orders,
+                about=about,
+                framing=framing,
+                clone=questions,
+            ),
+            trigger,
+            trigger_on,
         ),
         solver=ask(mode, draws),
         scorer=[*scorers_for(kinds), *([raw_option()] if has_options else [])],
