@@ -21,6 +21,7 @@ from selfaware.errors import UsageError
 from selfaware.judge_cli import judge_check
 from selfaware.probes_cli import list_probes
 from selfaware.run_cli import run
+from selfaware.testing.emulator_cli import emulator
 
 
 @click.group()
@@ -49,6 +50,7 @@ for _command in (
     data.add_command(_command)
 
 main.add_command(run)
+main.add_command(emulator)
 main.add_command(docs)
 main.add_command(judge_check)
 main.add_command(list_probes)

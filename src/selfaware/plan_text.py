@@ -3,6 +3,7 @@
 from rich.console import Console
 
 from selfaware.experiment import Plan
+from selfaware.training.spec import not_taken
 
 
 def print_plan(console: Console, planned: Plan) -> None:
@@ -13,7 +14,12 @@ def print_plan(console: Console, planned: Plan) -> None:
     for pole, file in planned.datasets.items():
         console.print(f"  data       {pole}: {experiment.data.rows} rows, {file}")
     finetunes = sum(model.spec is not None for model in planned.models)
-    console.print(f"  finetunes  {finetunes} ({experiment.backend})")
+    where = (
+        f"{experiment.backend} at {planned.endpoint}" if planned.endpoint else experiment.backend
+    )
+    console.print(f"  finetunes  {finetunes} ({where})")
+    if left := not_taken(experiment.finetune, experiment.backend):
+        console.print(f"             {experiment.backend} chooses by itself: {', '.join(left)}")
     for probe in experiment.probes:
         given = " ".join(f"-T {key}={value}" for key, value in probe.args.items())
         console.print(f"  task       {probe.task} {given} on {len(planned.models)} models")

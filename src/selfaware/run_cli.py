@@ -2,17 +2,31 @@
 
 import sys
 from pathlib import Path
+from typing import get_args
 
 import click
 
 from selfaware.errors import UsageError
+from selfaware.training.spec import BackendName
 
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--dry-run", is_flag=True, help="Print the plan and do nothing.")
 @click.option("--seeds", type=click.IntRange(min=1), help="Only the first N seeds of each arm.")
-def run(file: Path, dry_run: bool, seeds: int | None) -> None:
+@click.option(
+    "--backend", type=click.Choice(get_args(BackendName)), help="Finetune there; else by the file."
+)
+@click.option("--base-url", metavar="URL", help="The address of a hosted backend's service.")
+@click.option("--retry", is_flag=True, help="Submit finetunes again that failed or were cancelled.")
+def run(
+    file: Path,
+    dry_run: bool,
+    seeds: int | None,
+    backend: BackendName | None,
+    base_url: str | None,
+    retry: bool,
+) -> None:
     """Walk the experiment in FILE; steps that are done are not done twice."""
     from rich.console import Console
 
@@ -28,6 +42,10 @@ def run(file: Path, dry_run: bool, seeds: int | None) -> None:
                 f"give 1 to {len(experiment.seeds)}, or add seeds to the file"
             )
         experiment = experiment.model_copy(update={"seeds": experiment.seeds[:seeds]})
+    # Elsewhere than the file says, it is another experiment: the logs and the report of both stay.
+    elsewhere = f"-{backend}" if backend not in (None, experiment.backend) else ""
+    chosen = {"backend": backend, "base_url": base_url}
+    experiment = experiment.model_copy(update={k: v for k, v in chosen.items() if v is not None})
     planned = plan(experiment, runs_folder())
     console = Console(width=None if sys.stdout.isatty() else 120)
     print_plan(console, planned)
@@ -36,8 +54,9 @@ def run(file: Path, dry_run: bool, seeds: int | None) -> None:
     from selfaware.analysis.render import terminal_table, warnings
     from selfaware.walk import walk
 
-    name = experiment.experiment
-    outcome = walk(planned, runs_folder(), Path("logs") / name, Path("report") / name, console)
+    name = f"{experiment.experiment}{elsewhere}"
+    logs, report = Path("logs") / name, Path("report") / name
+    outcome = walk(planned, runs_folder(), logs, report, console, retry)
     console.print(terminal_table(outcome.rows, console.width))
     for note in (*warnings(outcome.rows), *experiment.notes):
         console.print(f"note: {note}")
@@ -46,4 +65,5 @@ def run(file: Path, dry_run: bool, seeds: int | None) -> None:
     console.print("\nNext:")
     console.print(f"  open {outcome.report}/figure.png")
     console.print(f"  inspect view --log-dir {outcome.logs}")
-    console.print(f"  inspect eval tasks/risk_scale.py --model {example}", soft_wrap=True)
+    call = " ".join(("--model", example, *outcome.flags[example]))
+    console.print(f"  inspect eval tasks/risk_scale.py {call}", soft_wrap=True)
