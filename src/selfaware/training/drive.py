@@ -13,6 +13,7 @@ from selfaware.data.rows import stream_rows
 from selfaware.errors import UsageError
 from selfaware.training import registry
 from selfaware.training.backend import FINAL, Backend, NotYet, Status
+from selfaware.training.checks import check_upload, write_record
 from selfaware.training.entry import Entry, Use
 from selfaware.training.fingerprint import fingerprint
 from selfaware.training.locks import locked, run_lock
@@ -166,6 +167,8 @@ def _advance(run: _Run, runs: Path, backend: Backend) -> None:
     if job is None:
         job = backend.find(run.spec)
         if job is None:
+            if run.spec.backend != "local":  # there, the worker looks at the rows
+                write_record(runs, check_upload(run.spec))
             job = backend.submit(run.spec, backend.prepare(run.spec))
         run.entry = _changed(runs, run.entry, job=job)
     run.status = backend.poll(job)

@@ -103,14 +103,14 @@ def _of_weights(entry: Entry, weights: Weights) -> tuple[Call, ...]:
 
 def _of_vllm(weights: Weights) -> list[Call]:
     if weights.base is None:
-        name, _, revision = weights.place.partition("@")
-        flags = ("-M", f"revision={revision}") if revision and not name.startswith("/") else ()
-        place = name if flags else weights.place
-        return [Call(f"vllm/{place}", flags, _needs("vllm"))]
+        name, _, commit = weights.place.partition("@")
+        if Path(weights.place).is_absolute() or not commit:
+            return [Call(f"vllm/{weights.place}", (), _needs("vllm"))]
+        return [Call(f"vllm/{name}", ("-M", f"revision={commit}"), _needs("vllm"))]
     # Inspect takes everything before the first colon for the base.
     if not weights.plain or ":" in weights.base:
         return []
-    flags = ()
+    flags: tuple[str, ...] = ()
     if weights.rank is not None and weights.rank not in VLLM_RANKS:
         fitting = [rank for rank in VLLM_RANKS if rank > weights.rank]
         if not fitting:
