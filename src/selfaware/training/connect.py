@@ -17,6 +17,10 @@ def connect(name: BackendName, endpoint: str | None, runs: Path) -> Backend:
     Raises:
         UsageError: Its SDK is not installed, or no key is set for it.
     """
+    if name == "tinker":
+        from selfaware.training.tinker_backend import TinkerBackend
+
+        return TinkerBackend(runs, endpoint)
     from selfaware.training.local import LocalBackend
 
     return LocalBackend(runs)
