@@ -32,7 +32,14 @@ class Missing(Exception):
 
 
 class Refused(Exception):
-    """The service would not have a request as it is (400, 409, 422); the message is its own."""
+    """The service would not have a request as it is (400, 409, 422); the message is its own.
+
+    `param` is the part of the request that it names as at fault.
+    """
+
+    def __init__(self, message: str, param: str | None = None) -> None:
+        super().__init__(message)
+        self.param = param
 
 
 class Service:
@@ -144,10 +151,10 @@ class Service:
             daily = _DAILY.search(said) is not None
             wait = (900 if daily else 20) * self._patience
             limit = "daily limit" if daily else "rate limit"
-            return NotYet(f"{limit}: {said}", _retry_after(error) or wait)
+            return NotYet(f"{limit}: {said}", _retry_after(error, wait))
         if status >= 500 or status == 408:
-            return NotYet(told, _retry_after(error) or 10 * self._patience)
-        return Refused(said)
+            return NotYet(told, _retry_after(error, 10 * self._patience))
+        return Refused(said, error.param)
 
 
 def check_address(address: str) -> str:
@@ -194,7 +201,7 @@ def _refuses_connections(error: BaseException) -> bool:
     return isinstance(error.__cause__, httpx2.ConnectError)
 
 
-def _retry_after(error: "APIStatusError") -> float | None:
+def _retry_after(error: "APIStatusError", otherwise: float) -> float:
     """The seconds to wait that a reply names, by either of its headers."""
     for header, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         try:
@@ -203,4 +210,4 @@ def _retry_after(error: "APIStatusError") -> float | None:
             continue
         if math.isfinite(seconds) and seconds >= 0:
             return seconds
-    return None
+    return otherwise
