@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selfaware.errors import UsageError
@@ -87,6 +87,7 @@ def test_a_broken_line_in_the_middle_is_an_error(tmp_path: Path) -> None:
         registry.entries(tmp_path)
 
 
+@settings(deadline=None)
 @given(cut=st.integers(min_value=0))
 def test_wherever_the_writer_dies_the_next_append_mends_it(
     tmp_path_factory: pytest.TempPathFactory, cut: int

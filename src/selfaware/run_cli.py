@@ -13,6 +13,16 @@ from selfaware.training.spec import BackendName
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--dry-run", is_flag=True, help="Print the plan and do nothing.")
+@click.option(
+    "--max-cost",
+    type=click.FloatRange(min=0),
+    help="Stop before anything is submitted where the finetunes may cost more (USD).",
+)
+@click.option(
+    "--price",
+    type=click.FloatRange(min=0),
+    help="USD for a million tokens of training, in place of the table's price.",
+)
 @click.option("--seeds", type=click.IntRange(min=1), help="Only the first N seeds of each arm.")
 @click.option(
     "--backend", type=click.Choice(get_args(BackendName)), help="Finetune there; else by the file."
@@ -22,6 +32,8 @@ from selfaware.training.spec import BackendName
 def run(
     file: Path,
     dry_run: bool,
+    max_cost: float | None,
+    price: float | None,
     seeds: int | None,
     backend: BackendName | None,
     base_url: str | None,
@@ -31,7 +43,8 @@ def run(
     from rich.console import Console
 
     from selfaware.experiment import load_experiment, plan
-    from selfaware.plan_text import print_plan
+    from selfaware.plan_text import estimate_plan, print_plan
+    from selfaware.training.estimate import check_cost
     from selfaware.training.registry import runs_folder
 
     experiment = load_experiment(file)
@@ -48,7 +61,13 @@ def run(
     experiment = experiment.model_copy(update={k: v for k, v in chosen.items() if v is not None})
     planned = plan(experiment, runs_folder())
     console = Console(width=None if sys.stdout.isatty() else 120)
-    print_plan(console, planned)
+    # Where it costs nothing, tokens are counted by whoever trains on them.
+    hosted = any(model.spec and model.spec.backend != "local" for model in planned.models)
+    careful = dry_run or hosted or max_cost is not None
+    made = estimate_plan(planned, runs_folder(), retry, price) if careful else None
+    print_plan(console, planned, made)
+    if made is not None and max_cost is not None:
+        check_cost(made, max_cost)
     if dry_run:
         return
     from selfaware.analysis.render import terminal_table, warnings

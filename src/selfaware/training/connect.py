@@ -46,6 +46,10 @@ def connect(name: BackendName, endpoint: str | None, runs: Path) -> Backend:
         from selfaware.training.openai_backend import OpenAIBackend
 
         return OpenAIBackend(runs, endpoint)
+    if name == "tinker":
+        from selfaware.training.tinker_backend import TinkerBackend
+
+        return TinkerBackend(runs, endpoint)
     from selfaware.training.local import LocalBackend
 
     return LocalBackend(runs)

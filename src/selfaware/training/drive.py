@@ -7,14 +7,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from click import ClickException
-from filelock import FileLock
 
 from selfaware.data.manifest import Manifest, read_manifest
 from selfaware.data.rows import stream_rows
 from selfaware.errors import UsageError
 from selfaware.training import registry
 from selfaware.training.backend import FINAL, Backend, NotYet, Status
+from selfaware.training.checks import check_upload, write_record
 from selfaware.training.entry import Entry, Use
+from selfaware.training.fingerprint import fingerprint
+from selfaware.training.locks import locked, run_lock
 from selfaware.training.progress import Progress, no_progress
 from selfaware.training.spec import FinetuneSpec, settings
 
@@ -68,7 +70,7 @@ def finetune(
     with ExitStack() as held:
         # In one order everywhere, so that two callers never wait for each other in a ring.
         for run_id in sorted(facts):
-            held.enter_context(_lock(runs, run_id))
+            held.enter_context(locked(run_lock(runs, run_id)))
         listed = {entry.id: entry for entry in registry.entries(runs)}
         going: list[_Run] = []
         stopped: list[Entry] = []
@@ -135,17 +137,6 @@ def _entry(spec: FinetuneSpec, rows: int, manifest: Manifest | None) -> Entry:
     )
 
 
-def _lock(runs: Path, run_id: str) -> FileLock:
-    folder = runs / "locks"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(
-            f"cannot make the folder {folder}: {error.strerror}; set SELFAWARE_RUNS to another"
-        ) from error
-    return FileLock(folder / f"{run_id}.lock")
-
-
 def _carry_on(going: Sequence[_Run], runs: Path, backend: Backend, progress: Progress) -> list[str]:
     """Submits what is not submitted and looks after all until they end; returns mistakes."""
     mistakes: list[str] = []
@@ -176,6 +167,8 @@ def _advance(run: _Run, runs: Path, backend: Backend) -> None:
     if job is None:
         job = backend.find(run.spec)
         if job is None:
+            if run.spec.backend != "local":  # there, the worker looks at the rows
+                write_record(runs, check_upload(run.spec))
             job = backend.submit(run.spec, backend.prepare(run.spec))
         run.entry = _changed(runs, run.entry, job=job)
     run.status = backend.poll(job)
@@ -188,7 +181,9 @@ def _advance(run: _Run, runs: Path, backend: Backend) -> None:
         return
     _list_checkpoints(run, job, runs, backend)
     made = backend.resolve(job)
-    run.entry = _changed(runs, run.entry, state=state, problem=None, **made.model_dump())
+    weights = _weights(runs, made.adapter)
+    told = {"problem": None, "adapter_sha256": weights, **made.model_dump()}
+    run.entry = _changed(runs, run.entry, state=state, **told)
 
 
 def _list_checkpoints(run: _Run, job: str, runs: Path, backend: Backend) -> None:
@@ -207,8 +202,14 @@ def _list_checkpoints(run: _Run, job: str, runs: Path, backend: Backend) -> None
             model=point.model,
             flags=point.flags,
             adapter=point.adapter,
+            adapter_sha256=_weights(runs, point.adapter),
             training_loss=point.loss,
         )
+
+
+def _weights(runs: Path, adapter: str | None) -> str | None:
+    """The hash of weights that lie here, by which `selfaware models verify` knows them again."""
+    return None if adapter is None or "://" in adapter else fingerprint(runs / adapter)
 
 
 def _changed(runs: Path, entry: Entry, **changes: object) -> Entry:

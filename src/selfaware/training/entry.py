@@ -24,8 +24,9 @@ class Entry(BaseModel):
     """One finetune: what it was made from, how it stands, where it lives, how Inspect calls it.
 
     A line of the registry is an entry as it was at `created`; the last line of an id holds. `job`
-    is the backend's name for it. `adapter` is a folder relative to the runs folder or an address
-    at the service, `model` Inspect's model string, `flags` what `inspect eval` needs beside it.
+    is the backend's name for it. `adapter` is a folder, relative to the runs folder or absolute,
+    or an address (`hf://org/name@commit`, `tinker://...`); `adapter_sha256` is over its weights.
+    `model` is Inspect's model string, `flags` what `inspect eval` needs beside it.
     `training_loss` is the mean loss (nats per supervised token) over the last epoch.
     `checkpoint_of` is the finetune whose training passed through this model.
     """
@@ -46,6 +47,7 @@ class Entry(BaseModel):
     endpoint: str | None = None
     job: str | None = None
     adapter: str | None = None
+    adapter_sha256: str | None = None
     model: str | None = None
     flags: tuple[str, ...] = ()
     shutdown_date: date | None = None

@@ -6,15 +6,18 @@ import os
 from datetime import datetime
 from pathlib import Path
 
-from filelock import FileLock
 from pydantic import ValidationError
 
 from selfaware.data.atomic import sync_folder
 from selfaware.errors import UsageError
 from selfaware.training.entry import Entry
+from selfaware.training.locks import locked
 
 REGISTRY = "registry.jsonl"
 """The registry's file name inside a runs folder."""
+
+SHOWN = 8
+"""How many ids an error message names."""
 
 logger = logging.getLogger(__name__)
 
@@ -65,9 +68,29 @@ def require(runs: Path, run_id: str) -> Entry:
     """
     entry = find(runs, run_id)
     if entry is None:
-        known = ", ".join(entry.id for entry in entries(runs)) or "none yet"
-        raise UsageError(f"no finetune {run_id!r} in {runs / REGISTRY}: it lists {known}")
+        listed = [entry.id for entry in entries(runs)]
+        more = f" and {len(listed) - SHOWN} more" if len(listed) > SHOWN else ""
+        known = ", ".join(listed[:SHOWN]) or "none yet"
+        raise UsageError(f"no finetune {run_id!r} in {runs / REGISTRY}: it lists {known}{more}")
     return entry
+
+
+def lookup(runs: Path, start: str) -> Entry:
+    """The entry of an id, or of the only id that begins so.
+
+    Raises:
+        UsageError: None or several do.
+    """
+    listed = entries(runs)
+    fitting = [entry for entry in listed if entry.id.startswith(start)]
+    exact = [entry for entry in fitting if entry.id == start]
+    if len(exact or fitting) == 1:
+        return (exact or fitting)[0]
+    if fitting:
+        ids = ", ".join(entry.id for entry in fitting[:SHOWN])
+        more = f" and {len(fitting) - SHOWN} more" if len(fitting) > SHOWN else ""
+        raise UsageError(f"{start!r} begins {len(fitting)} ids: {ids}{more}; give more of it")
+    return require(runs, start)
 
 
 def append(runs: Path, entry: Entry) -> Entry:
@@ -80,18 +103,15 @@ def append(runs: Path, entry: Entry) -> Entry:
     """
     path = runs / REGISTRY
     line = entry.model_dump_json(exclude_defaults=True).encode() + b"\n"
-    with _lock(runs):
-        _repair(runs)
-        new = not path.exists()
+    with locked(runs / f".{REGISTRY}.lock"):
         try:
+            _repair(runs)
+            new = not path.exists()
             _write(path, line)
+            if new:
+                sync_folder(runs)
         except OSError as error:
-            raise UsageError(
-                f"cannot write the run registry {path}: {error.strerror}; make room or give "
-                "yourself the right to write there, and run the same command again"
-            ) from error
-        if new:
-            sync_folder(runs)
+            raise _unwritable(path, error) from error
     return entry
 
 
@@ -112,8 +132,11 @@ def _write(path: Path, line: bytes) -> None:
 def repair(runs: Path) -> None:
     """Removes a half-written last line, with a warning that shows it; else does nothing."""
     if _rest(runs):
-        with _lock(runs):
-            _repair(runs)
+        with locked(runs / f".{REGISTRY}.lock"):
+            try:
+                _repair(runs)
+            except OSError as error:
+                raise _unwritable(runs / REGISTRY, error) from error
 
 
 def _repair(runs: Path) -> None:
@@ -152,19 +175,11 @@ def _rest(runs: Path) -> bytes:
     return _whole_lines(_read(runs))[1]
 
 
-def _lock(runs: Path) -> FileLock:
-    try:
-        runs.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(
-            f"cannot make the runs folder {runs}: {error.strerror}; set SELFAWARE_RUNS to another"
-        ) from error
-    if not os.access(runs, os.W_OK):
-        raise UsageError(
-            f"cannot write to the runs folder {runs}: set SELFAWARE_RUNS to a folder that you may "
-            "write to"
-        )
-    return FileLock(runs / f".{REGISTRY}.lock")
+def _unwritable(path: Path, error: OSError) -> UsageError:
+    return UsageError(
+        f"cannot write the run registry {path}: {error.strerror}; make room or give yourself the "
+        "right to write there, and run the same command again"
+    )
 
 
 def _unreadable(runs: Path, error: OSError) -> UsageError:
