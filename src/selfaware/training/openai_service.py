@@ -64,7 +64,6 @@ class Service:
         self.address = endpoint or OPENAI
         self._patience = patience
         self._client = _client(self.address, key, timeout)
-        self._hide = _hider(key)
         self._answered: float | None = None
 
     def ask(self, what: "Callable[[OpenAI], Answer]") -> Answer:
@@ -91,7 +90,7 @@ class Service:
 
     def clean(self, text: str) -> str:
         """A text of the service's as one line of at most 400 characters, the key blotted out."""
-        line = " ".join(self._hide(text).split())
+        line = " ".join(hide_key(text).split())
         return line if len(line) <= 400 else f"{line[:397]}..."
 
     def close(self) -> None:
@@ -182,9 +181,11 @@ def _client(address: str, key: str, timeout: float) -> "OpenAI":
     return OpenAI(api_key=key, base_url=address, max_retries=0, timeout=timeout)
 
 
-def _hider(key: str) -> Callable[[str], str]:
-    """Blots a key out. A word of a few letters is no key, and stands in texts by itself."""
-    return lambda text: text.replace(key, "***") if len(key) >= 8 else text
+def hide_key(text: str) -> str:
+    """The text with the key of the environment blotted out, should it stand there."""
+    key = os.environ.get(KEY, "").strip()
+    # A word of a few letters is no key, and stands in texts by itself.
+    return text.replace(key, "***") if len(key) >= 8 else text
 
 
 def _message(error: "APIStatusError") -> str:
