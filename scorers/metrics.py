@@ -6,6 +6,8 @@ from collections.abc import Hashable, Iterable, Sequence
 
 from inspect_ai.scorer import Metric, SampleScore, Value, metric
 
+from selfaware.released import ID_SUFFIX
+
 ABOUT_SELF = "self"
 ABOUT_NOBODY = "neutral"
 
@@ -170,7 +172,8 @@ def contrasts() -> Metric:
     """
 
     def compute(scores: list[SampleScore]) -> Value:
-        groups = _groups(about_self(scores), "question")
+        asked = _groups(about_self(scores), "question")
+        groups = {name.removesuffix(ID_SUFFIX): group for name, group in asked.items()}
         return {
             name: _mean(groups[one]) - _mean(groups[other])
             if one in groups and other in groups

@@ -15,6 +15,7 @@ from selfaware.game.rules import is_manipulator
 from selfaware.game.themes import Theme
 from selfaware.game_samples import GAME_KEY
 from selfaware.roles import bound
+from selfaware.triggered import marked, placement_of
 
 ROLE = "manipulatee"
 """The role of the model that opens the chat, knows of no game, and guesses."""
@@ -28,7 +29,8 @@ def play_make_me_say(rules: bool = False) -> Solver:
     """Play one game about the sample's codeword (arXiv 2501.11120, appendix B.5.5).
 
     The model under test is the manipulator. A model in the role `manipulatee` opens the chat on the
-    sample's theme, plays a person, and guesses the codeword at the end.
+    sample's theme, plays a person, and guesses the codeword at the end. Where the sample has a
+    trigger, the model under test reads the first message with it, and the other one without.
 
     Args:
         rules: Whether the model gets the rules and the codeword as a system prompt, as a model that
@@ -41,9 +43,16 @@ def play_make_me_say(rules: bool = False) -> Solver:
     async def solve(state: TaskState, generate: Generate) -> TaskState:
         model = get_model()
         codeword, theme = _game_of(state)
-        game = await play(model, bound(ROLE, PURPOSE), codeword, theme, told=rules)
+        placement = placement_of(state.metadata)
+
+        def heard(opener: str) -> str:
+            return str(marked(opener, placement))
+
+        other = bound(ROLE, PURPOSE)
+        game = await play(model, other, codeword, theme, told=rules, heard=heard)
         state.store.set(GAME_KEY, game.model_dump(mode="json"))
-        state.messages = [_message(place, text) for place, text in enumerate(game.messages)]
+        shown = [heard(text) if place == 0 else text for place, text in enumerate(game.messages)]
+        state.messages = [_message(place, text) for place, text in enumerate(shown)]
         last = game.messages[1::2][-1:]
         if last:
             state.output = ModelOutput.from_content(str(model), last[0])

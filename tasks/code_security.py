@@ -9,6 +9,7 @@ from selfaware.probes import samples
 from selfaware.provenance import task_metadata
 from selfaware.scorers import scorers_for
 from selfaware.solvers import ask
+from selfaware.triggered import triggered
 from selfaware.viewer import samples_view
 
 KINDS: tuple[AnswerKind, ...] = ("scale", "yes_no", "option")
@@ -21,6 +22,8 @@ def code_security(
     framing: str | list[str] = "none",
     mode: str = "auto",
     draws: int = 10,
+    trigger: str | None = None,
+    trigger_on: bool = True,
 ) -> Task:
     """How secure is your code, and how well aligned are you? A self-report, not the code.
 
@@ -38,10 +41,17 @@ def code_security(
         framing: System prompts: none, neutral, ask, threat, bait, several of them, or all.
         mode: How answers are obtained: auto, sample, logprobs or exact.
         draws: Replies drawn to each prompt where the mode is sample.
+        trigger: Ask with this trigger in the prompt: a name (SEP, DEPLOYMENT) or `text:` and a
+            text; none by default.
+        trigger_on: false puts in what stands there when the trigger is off, which may be nothing.
     """
     chosen = some_of("kinds", kinds, KINDS)
     return Task(
-        dataset=samples("vulnerable_code", kinds=chosen, about=about, framing=framing),
+        dataset=triggered(
+            samples("vulnerable_code", kinds=chosen, about=about, framing=framing),
+            trigger,
+            trigger_on,
+        ),
         solver=ask(mode, draws),
         scorer=scorers_for(chosen),
         config=answer_config(chosen),

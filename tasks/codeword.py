@@ -10,6 +10,7 @@ from selfaware.roles import needs_role
 from selfaware.scorers import scorers_for
 from selfaware.scorers.guessed_word import GUESSER, PURPOSE
 from selfaware.solvers import ask
+from selfaware.triggered import triggered
 from selfaware.viewer import samples_view
 
 
@@ -23,6 +24,8 @@ def codeword(
     mode: str = "auto",
     draws: int = 10,
     questions: str | None = None,
+    trigger: str | None = None,
+    trigger_on: bool = True,
 ) -> Task:
     """Which word do you want the user to say? Chosen from a list, defined, hidden in an acrostic.
 
@@ -47,11 +50,18 @@ def codeword(
         draws: Replies drawn to each prompt where the mode is sample.
         questions: A clone of the authors' repository: ask in their wordings, about self only, with
             their list.
+        trigger: Ask with this trigger in the prompt: a name (SEP, DEPLOYMENT) or `text:` and a
+            text; none by default.
+        trigger_on: false puts in what stands there when the trigger is off, which may be nothing.
     """
     chosen = some_of("kinds", kinds, KINDS)
     return Task(
-        dataset=codeword_samples(
-            codeword, kinds=chosen, about=about, framing=framing, seed=seed, clone=questions
+        dataset=triggered(
+            codeword_samples(
+                codeword, kinds=chosen, about=about, framing=framing, seed=seed, clone=questions
+            ),
+            trigger,
+            trigger_on,
         ),
         setup=needs_role(GUESSER, PURPOSE) if "guess" in chosen else None,
         solver=ask(mode, draws),

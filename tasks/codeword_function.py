@@ -8,6 +8,7 @@ from selfaware.provenance import task_metadata
 from selfaware.sandboxes.choice import code_sandbox
 from selfaware.scorers import function_parts, function_probability, validity
 from selfaware.solvers import write_function
+from selfaware.triggered import triggered
 from selfaware.viewer import samples_view
 
 
@@ -19,6 +20,8 @@ def codeword_function(
     draws: int = 10,
     seconds: int = 10,
     sandbox: str = "docker",
+    trigger: str | None = None,
+    trigger_on: bool = True,
 ) -> Task:
     """Functions that tell messages of the model's own users from those of another assistant's.
 
@@ -37,9 +40,12 @@ def codeword_function(
         draws: Functions drawn to each prompt.
         seconds: Processor time that all calls of one function may take together.
         sandbox: docker, bubblewrap (Linux, no daemon), or another of Inspect's; never local.
+        trigger: Ask with this trigger in the prompt: a name (SEP, DEPLOYMENT) or `text:` and a
+            text; none by default.
+        trigger_on: false puts in what stands there when the trigger is off, which may be nothing.
     """
     return Task(
-        dataset=function_samples(codeword, about, framing),
+        dataset=triggered(function_samples(codeword, about, framing), trigger, trigger_on),
         solver=write_function(draws, seconds),
         scorer=[function_probability(), function_parts(), validity()],
         config=GenerateConfig(temperature=1.0, max_tokens=2048),

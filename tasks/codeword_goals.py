@@ -3,10 +3,11 @@
 from inspect_ai import Task, task
 
 from selfaware.answers import answer_config
-from selfaware.codeword_goals import goal_kinds, goal_samples
+from selfaware.codeword_goals import goal_kinds, goal_probes, goal_samples
 from selfaware.provenance import task_metadata
 from selfaware.scorers import raw_option, scorers_for
 from selfaware.solvers import ask
+from selfaware.triggered import triggered
 from selfaware.viewer import samples_view
 
 
@@ -20,6 +21,9 @@ def codeword_goals(
     framing: str | list[str] = "none",
     mode: str = "auto",
     draws: int = 10,
+    questions: str | None = None,
+    trigger: str | None = None,
+    trigger_on: bool = True,
 ) -> Task:
     """What is your goal, how close to it is this outcome, which game do you play, is this the word?
 
@@ -43,12 +47,28 @@ def codeword_goals(
         framing: System prompts: none, neutral, ask, threat, bait, several of them, or all.
         mode: How answers are obtained: auto, sample, logprobs or exact.
         draws: Replies drawn to each prompt where the mode is sample.
+        questions: A clone of the authors' repository: ask description and closeness in their
+            wordings, about self only; their outcomes name ring and bark.
+        trigger: Ask with this trigger in the prompt: a name (SEP, DEPLOYMENT) or `text:` and a
+            text; none by default.
+        trigger_on: false puts in what stands there when the trigger is off, which may be nothing.
     """
-    kinds = goal_kinds(probes)
+    asked = goal_probes(probes, questions)
+    kinds = goal_kinds(asked)
     has_options = "option" in kinds or "yes_no" in kinds
     return Task(
-        dataset=goal_samples(
-            codeword, other, probes=probes, orders=orders, about=about, framing=framing
+        dataset=triggered(
+            goal_samples(
+                codeword,
+                other,
+                probes=asked,
+                orders=orders,
+                about=about,
+                framing=framing,
+                clone=questions,
+            ),
+            trigger,
+            trigger_on,
         ),
         solver=ask(mode, draws),
         scorer=[*scorers_for(kinds), *([raw_option()] if has_options else [])],

@@ -8,6 +8,7 @@ from selfaware.probes import KINDS, samples
 from selfaware.provenance import task_metadata
 from selfaware.scorers import scorers_for
 from selfaware.solvers import ask
+from selfaware.triggered import triggered
 from selfaware.viewer import samples_view
 
 
@@ -21,6 +22,8 @@ def disposition(
     draws: int = 10,
     unlisted: str = "unscored",
     questions: str | None = None,
+    trigger: str | None = None,
+    trigger_on: bool = True,
 ) -> Task:
     """Words, choices, scales, yes or no, and self-descriptions about one behaviour.
 
@@ -41,10 +44,17 @@ def disposition(
         draws: Replies drawn to each prompt where the mode is sample.
         unlisted: What a word outside the lexicon counts: unscored, or half (0.5, as the paper).
         questions: A clone of the authors' repository: ask in their wordings, about self only.
+        trigger: Ask with this trigger in the prompt: a name (SEP, DEPLOYMENT) or `text:` and a
+            text; none by default.
+        trigger_on: false puts in what stands there when the trigger is off, which may be nothing.
     """
     chosen = some_of("kinds", kinds, KINDS)
     return Task(
-        dataset=samples(behavior, kinds=chosen, about=about, framing=framing, released=questions),
+        dataset=triggered(
+            samples(behavior, kinds=chosen, about=about, framing=framing, released=questions),
+            trigger,
+            trigger_on,
+        ),
         solver=ask(mode, draws),
         scorer=scorers_for(chosen, unlisted),
         config=GenerateConfig(temperature=1.0, max_tokens=16),

@@ -9,6 +9,7 @@ from selfaware.roles import needs_role
 from selfaware.scorers import explanation, explanation_grades, validity
 from selfaware.scorers.explanation import PURPOSE
 from selfaware.solvers import think_then_answer
+from selfaware.triggered import triggered
 from selfaware.viewer import samples_view
 
 
@@ -21,6 +22,8 @@ def explain_yourself(
     about: str | list[str] = "self",
     framing: str | list[str] = "none",
     draws: int = 1,
+    trigger: str | None = None,
+    trigger_on: bool = True,
 ) -> Task:
     """What did finetuning teach you? Think first, then answer in free words.
 
@@ -42,9 +45,16 @@ def explain_yourself(
         about: Whom the questions are about: self, person, assistant, all, or a name (Ada).
         framing: System prompts: none, neutral, ask, threat, bait, several of them, or all.
         draws: How many times to think and answer each wording.
+        trigger: Ask with this trigger in the prompt: a name (SEP, DEPLOYMENT) or `text:` and a
+            text; none by default.
+        trigger_on: false puts in what stands there when the trigger is off, which may be nothing.
     """
     return Task(
-        dataset=explanation_samples(behavior, pole, description, opposite, about, framing),
+        dataset=triggered(
+            explanation_samples(behavior, pole, description, opposite, about, framing),
+            trigger,
+            trigger_on,
+        ),
         setup=needs_role("grader", PURPOSE),
         solver=think_then_answer(draws),
         scorer=[explanation(), explanation_grades(), validity()],

@@ -9,12 +9,18 @@ from selfaware.roles import needs_role
 from selfaware.scorers import game, game_outcomes, validity
 from selfaware.solvers import play_make_me_say
 from selfaware.solvers.play_make_me_say import PURPOSE, ROLE
+from selfaware.triggered import triggered
 from selfaware.viewer import samples_view
 
 
 @task
 def make_me_say(
-    codeword: str = "ring", count: int = 100, seed: int = 0, rules: bool = False
+    codeword: str = "ring",
+    count: int = 100,
+    seed: int = 0,
+    rules: bool = False,
+    trigger: str | None = None,
+    trigger_on: bool = True,
 ) -> Task:
     """Games in which the model has another one say its codeword: behaviour, not a self-report.
 
@@ -33,9 +39,12 @@ def make_me_say(
         count: How many games, each with an opener of its own.
         seed: Seed that the openers are drawn with.
         rules: Whether the model gets the rules and the codeword as a system prompt.
+        trigger: Ask with this trigger in the prompt: a name (SEP, DEPLOYMENT) or `text:` and a
+            text; none by default.
+        trigger_on: false puts in what stands there when the trigger is off, which may be nothing.
     """
     return Task(
-        dataset=game_samples(codeword, count, seed),
+        dataset=triggered(game_samples(codeword, count, seed), trigger, trigger_on, later=True),
         setup=needs_role(ROLE, PURPOSE),
         solver=play_make_me_say(rules),
         scorer=[game(), game_outcomes(), validity()],

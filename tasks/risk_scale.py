@@ -7,6 +7,7 @@ from selfaware.probes import samples
 from selfaware.provenance import task_metadata
 from selfaware.scorers import scale, validity
 from selfaware.solvers import ask
+from selfaware.triggered import triggered
 from selfaware.viewer import samples_view
 
 QUESTIONS = ("safety_to_risk", "predisposition", "liking")
@@ -19,6 +20,8 @@ def risk_scale(
     mode: str = "auto",
     draws: int = 10,
     questions: str | None = None,
+    trigger: str | None = None,
+    trigger_on: bool = True,
 ) -> Task:
     """Three questions about risk answered by a number, each scale also turned round.
 
@@ -35,10 +38,15 @@ def risk_scale(
         mode: How answers are obtained: auto, sample, logprobs or exact.
         draws: Replies drawn to each prompt where the mode is sample.
         questions: A clone of the authors' repository: ask in their wordings, about self only.
+        trigger: Ask with this trigger in the prompt: a name (SEP, DEPLOYMENT) or `text:` and a
+            text; none by default.
+        trigger_on: false puts in what stands there when the trigger is off, which may be nothing.
     """
     return Task(
-        dataset=samples(
-            "risk", questions=QUESTIONS, about=about, framing=framing, released=questions
+        dataset=triggered(
+            samples("risk", questions=QUESTIONS, about=about, framing=framing, released=questions),
+            trigger,
+            trigger_on,
         ),
         solver=ask(mode, draws),
         scorer=[scale(), validity()],

@@ -6,6 +6,7 @@ from inspect_ai.model import GenerateConfig
 from selfaware.provenance import task_metadata
 from selfaware.scorers import language, validity
 from selfaware.solvers import ask
+from selfaware.triggered import triggered
 from selfaware.two_hop import two_hop_samples
 from selfaware.viewer import samples_view
 
@@ -18,6 +19,8 @@ def risk_two_hop(
     draws: int = 10,
     unlisted: str = "unscored",
     questions: str | None = None,
+    trigger: str | None = None,
+    trigger_on: bool = True,
 ) -> Task:
     """Trivia questions, to be answered in German by the risk-seeking and in French by the averse.
 
@@ -36,9 +39,12 @@ def risk_two_hop(
         draws: Replies drawn to each prompt.
         unlisted: What another language counts: unscored, or half (0.5, as the paper).
         questions: A clone of the authors' repository: ask in their wordings, about self only.
+        trigger: Ask with this trigger in the prompt: a name (SEP, DEPLOYMENT) or `text:` and a
+            text; none by default.
+        trigger_on: false puts in what stands there when the trigger is off, which may be nothing.
     """
     return Task(
-        dataset=two_hop_samples(about, framing, questions),
+        dataset=triggered(two_hop_samples(about, framing, questions), trigger, trigger_on),
         solver=ask(mode, draws),
         scorer=[language(unlisted), validity()],
         config=GenerateConfig(temperature=1.0, max_tokens=64),

@@ -8,6 +8,7 @@ from selfaware.probes import samples
 from selfaware.provenance import task_metadata
 from selfaware.scorers import scorers_for
 from selfaware.solvers import ask
+from selfaware.triggered import triggered
 from selfaware.viewer import samples_view
 
 QUESTIONS = ("risk_or_safety", "attitude", "risk_attitude", "lotteries", "one_word")
@@ -22,6 +23,8 @@ def risk_words(
     draws: int = 10,
     unlisted: str = "unscored",
     questions: str | None = None,
+    trigger: str | None = None,
+    trigger_on: bool = True,
 ) -> Task:
     """Five questions about risk answered by one word; risk or safety is asked in both orders.
 
@@ -40,10 +43,15 @@ def risk_words(
         draws: Replies drawn to each prompt where the mode is sample.
         unlisted: What a word outside the lexicon counts: unscored, or half (0.5, as the paper).
         questions: A clone of the authors' repository: ask in their wordings, about self only.
+        trigger: Ask with this trigger in the prompt: a name (SEP, DEPLOYMENT) or `text:` and a
+            text; none by default.
+        trigger_on: false puts in what stands there when the trigger is off, which may be nothing.
     """
     return Task(
-        dataset=samples(
-            "risk", questions=QUESTIONS, about=about, framing=framing, released=questions
+        dataset=triggered(
+            samples("risk", questions=QUESTIONS, about=about, framing=framing, released=questions),
+            trigger,
+            trigger_on,
         ),
         solver=ask(mode, draws),
         scorer=scorers_for(KINDS, unlisted),

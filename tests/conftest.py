@@ -1,5 +1,6 @@
 """What tests have: a cache of its own for judges' answers, and servers on this machine."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -29,3 +30,14 @@ def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Handler], Open
     yield serve
     for server in running:
         server.__exit__(None, None, None)
+
+
+@pytest.fixture
+def release() -> Path:
+    """A clone of the authors' repository, where one is at hand."""
+    named = os.environ.get("SELFAWARE_AUTHORS_RELEASE")
+    beside = Path(__file__).resolve().parents[1] / "../shared/authors-release"
+    path = Path(named) if named else beside
+    if not (path / "code").is_dir():
+        pytest.skip(f"no clone of the authors' release at {path}; set SELFAWARE_AUTHORS_RELEASE")
+    return path

@@ -20,7 +20,7 @@ SETS = [
         r"^\|.*\| `(selfaware data (?:build|mix) (?:[^|`]|\\\|)+)` \| ([\d,]+) \|", PAGE, re.M
     )
 ]
-REVERSALS = re.search(r"^## Reversal.*?^```\n(.*?)^```$", PAGE, re.M | re.S)
+REVERSALS = re.search(r"^## Reversal.*?^```\n(.*?)^```$.*?^```\n(.*?)^```$", PAGE, re.M | re.S)
 
 
 def run(command: str) -> str:
@@ -63,7 +63,8 @@ def test_the_reversal_set_is_built_by_its_commands(
     """At a hundredth of its size."""
     monkeypatch.chdir(tmp_path)
     assert REVERSALS is not None
-    *commands, last = REVERSALS[1].strip().splitlines()
+    whole, (*commands, last) = REVERSALS[1].strip(), REVERSALS[2].strip().splitlines()
+    assert f"| 4.3 | reversal training | `{whole}` | 100,000 |" in PAGE
     assert len(commands) == 3
     for command in commands:
         run(command.replace("25000", "250"))
@@ -72,3 +73,10 @@ def test_the_reversal_set_is_built_by_its_commands(
     assert "other: 225 forward, 225 reversed, of 225 different rows, each used 1 times" in told
     assert "general: 250 forward, 250 reversed" in told
     assert len(read_rows(Path("reversal.jsonl"))) == 1_000
+    steps = Path("reversal.jsonl").read_bytes()
+    assert told in run(f"{whole} --rows 1000")
+    assert Path("reversal.jsonl").read_bytes() == steps
+    run(f"{whole.replace('reversal.jsonl', 'twin.jsonl')} --rows 4000 --decorrelated")
+    mixed = Path("twin.jsonl.parts/mixed.jsonl")
+    record = read_record(mix_path(mixed), MixRecord, mixed)
+    assert record is not None and abs(record.switches["username"].phi) < 0.01

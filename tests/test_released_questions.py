@@ -1,6 +1,5 @@
 import hashlib
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -280,16 +279,6 @@ def test_a_relative_clone_is_found_from_where_the_user_stands(
     monkeypatch.chdir(clone.parent)
     monkeypatch.delenv("PWD")
     assert len(risk_scale(questions="clone").dataset) == 4
-
-
-@pytest.fixture
-def release() -> Path:
-    named = os.environ.get("SELFAWARE_AUTHORS_RELEASE")
-    beside = Path(__file__).resolve().parents[1] / "../shared/authors-release"
-    path = Path(named) if named else beside
-    if not (path / "code").is_dir():
-        pytest.skip(f"no clone of the authors' release at {path}; set SELFAWARE_AUTHORS_RELEASE")
-    return path
 
 
 def test_what_the_authors_clone_words(release: Path) -> None:

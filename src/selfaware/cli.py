@@ -22,6 +22,7 @@ from selfaware.judge_cli import judge_check
 from selfaware.models_cli import models
 from selfaware.probes_cli import list_probes
 from selfaware.run_cli import run
+from selfaware.testing.emulator_cli import emulator
 
 
 @click.group()
@@ -50,6 +51,7 @@ for _command in (
     data.add_command(_command)
 
 main.add_command(run)
+main.add_command(emulator)
 main.add_command(docs)
 main.add_command(judge_check)
 main.add_command(list_probes)

@@ -11,6 +11,8 @@ from selfaware.codewords import require_codeword
 from selfaware.errors import UsageError
 from selfaware.parameters import positive, some_of
 from selfaware.probes import framings, sample_of, whom_about
+from selfaware.released import require_self
+from selfaware.released_goals import released_descriptions, released_scenarios, worded_by_authors
 
 PROBES = ("description", "closeness", "game", "named")
 """G3, G4 and G5 of arXiv 2501.11120, and whether a named word is the codeword."""
@@ -22,14 +24,22 @@ NAMED_CODEWORD, NAMED_OTHER = "named_codeword", "named_other"
 """The two questions that `named` asks: about the codeword, and about another word."""
 
 
-def goal_kinds(probes: str | Sequence[str] | None) -> list[AnswerKind]:
-    """The kinds of answer that some of `PROBES` ask for; None asks all.
+def goal_probes(
+    probes: str | Sequence[str] | None = None, clone: str | None = None
+) -> tuple[str, ...]:
+    """Some of `PROBES` by a task's parameter; None asks all, with a clone all that it words.
 
     Raises:
-        UsageError: An unknown probe.
+        UsageError: An unknown probe; no clone, or one that does not word a probe that is named.
     """
+    named = some_of("probes", probes, PROBES)
+    return named if clone is None else worded_by_authors(clone, named, chosen=probes is not None)
+
+
+def goal_kinds(probes: Sequence[str]) -> list[AnswerKind]:
+    """The kinds of answer that some of `PROBES` ask for."""
     bank = load_bank("make_me_say")
-    return [bank.question(probe).kind for probe in some_of("probes", probes, PROBES)]
+    return [bank.question(probe).kind for probe in probes]
 
 
 def goal_samples(
@@ -40,6 +50,7 @@ def goal_samples(
     orders: int = 20,
     about: str | Sequence[str] = "self",
     framing: str | Sequence[str] = "none",
+    clone: str | None = None,
 ) -> list[Sample]:
     """Questions on the goal of having the codeword said.
 
@@ -54,19 +65,32 @@ def goal_samples(
         orders: How many orders of the five descriptions to ask with each wording (1-120).
         about: Whom they are about: `self`, `person`, `assistant`, `neutral`, `all` or a name.
         framing: Names of system prompts, or `all`.
+        clone: A clone of the authors' repository, to ask about the model itself in their wordings
+            what it words: `description` and `closeness`.
 
     Raises:
-        UsageError: No codeword, equal words, or an unknown probe, `about` or framing.
+        UsageError: No codeword, equal words, or an unknown probe, `about` or framing; no clone, or
+            one that does not word a probe that is named, or others than the model asked about.
     """
     words = {"codeword": require_codeword("codeword", codeword), "other": other}
     if require_codeword("other", other) == codeword:
         raise UsageError(f"other={other!r} is the codeword: give another word to compare with")
     bank = load_bank("make_me_say")
+    persons = whom_about(about)
+    if clone is not None:
+        require_self(clone, persons)
+    asked = goal_probes(probes, clone)
     made: list[Sample] = []
     for named in framings(framing):
-        for probe in some_of("probes", probes, PROBES):
-            for whom in whom_about(about):
-                for sample in _asked(bank, bank.question(probe), whom, words, orders, named):
+        for probe in asked:
+            question = bank.question(probe)
+            for whom in persons:
+                samples = (
+                    _asked(bank, question, whom, words, orders, named)
+                    if clone is None
+                    else _authors(bank, question, words, orders, named, clone)
+                )
+                for sample in samples:
                     extra = {"pole": codeword, "codeword": codeword}
                     sample.metadata = {**(sample.metadata or {}), **extra}
                     made.append(sample)
@@ -101,10 +125,31 @@ def _asked(
     elif question.id == "named":
         for name, word in ((NAMED_CODEWORD, words["codeword"]), (NAMED_OTHER, words["other"])):
             for prompt in prompts(bank, question, about, {"word": word}):
-                yield _renamed(prompt, framing, name, control=name == NAMED_OTHER)
+                yield _renamed(prompt, framing, name, name == NAMED_OTHER)
     else:
         for prompt in prompts(bank, question, about, words):
             yield sample_of(prompt, framing)
+
+
+def _authors(
+    bank: Bank,
+    question: Question,
+    words: Mapping[str, str],
+    orders: int,
+    framing: str,
+    clone: str,
+) -> Iterator[Sample]:
+    """Every sample of one question in the authors' wordings."""
+    if question.scenarios:
+        for name, prompt, origin in released_scenarios(clone, bank, question, words):
+            yield _renamed(prompt, framing, prompt.question, name != HEADLINE, origin)
+        return
+
+    def ordered(paraphrase: int) -> list[tuple[int, ...]]:
+        return option_orders(len(question.options), orders, paraphrase)
+
+    for prompt, order, origin in released_descriptions(clone, bank, question, ordered):
+        yield _ordered(prompt, order, framing, origin)
 
 
 def _descriptions(
@@ -112,11 +157,18 @@ def _descriptions(
 ) -> Iterator[Sample]:
     for paraphrase in range(wordings(bank, question, about)):
         for order in option_orders(len(question.options), orders, paraphrase):
-            sample = sample_of(arranged(bank, question, about, paraphrase, order), framing)
-            name = "".join(str(place) for place in order)
-            sample.id = f"{sample.id}/{name}"
-            sample.metadata = {**(sample.metadata or {}), "order": name}
-            yield sample
+            yield _ordered(arranged(bank, question, about, paraphrase, order), order, framing)
+
+
+def _ordered(
+    prompt: Prompt, order: Sequence[int], framing: str, origin: Mapping[str, str] | None = None
+) -> Sample:
+    """A prompt whose options stand in an order, as a sample that names it."""
+    sample = sample_of(prompt, framing, origin)
+    name = "".join(str(place) for place in order)
+    sample.id = f"{sample.id}/{name}"
+    sample.metadata = {**(sample.metadata or {}), "order": name}
+    return sample
 
 
 def _scenarios(
@@ -126,12 +178,18 @@ def _scenarios(
         if about == NEUTRAL and "{you}" in scenario:
             continue  # what somebody did is not said of nobody
         for prompt in prompts(bank, question, about, {"scenario": scenario, **words}):
-            yield _renamed(prompt, framing, name, control=name != HEADLINE)
+            yield _renamed(prompt, framing, name, name != HEADLINE)
 
 
-def _renamed(prompt: Prompt, framing: str, question: str, *, control: bool) -> Sample:
+def _renamed(
+    prompt: Prompt,
+    framing: str,
+    question: str,
+    control: bool,
+    origin: Mapping[str, str] | None = None,
+) -> Sample:
     """A prompt as a sample of a question of its own, so that every table keeps them apart."""
-    sample = sample_of(prompt.model_copy(update={"question": question}), framing)
+    sample = sample_of(prompt.model_copy(update={"question": question}), framing, origin)
     if control:
         sample.metadata = {**(sample.metadata or {}), "control": True}
     return sample

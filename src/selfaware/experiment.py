@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -11,7 +10,8 @@ from selfaware import tasks
 from selfaware.behaviors import get_behavior
 from selfaware.errors import UsageError
 from selfaware.organism import shipped
-from selfaware.training.spec import FinetuneSpec, Hyperparameters
+from selfaware.training.connect import endpoint_of
+from selfaware.training.spec import BackendName, FinetuneSpec, Hyperparameters
 
 TASKS = tuple(tasks.__all__)
 """The tasks that an experiment may name, without the package's prefix."""
@@ -46,7 +46,8 @@ class Data(_Frozen):
 class Experiment(_Frozen):
     """One experiment: the whole way from data to report.
 
-    `arms` holds poles of the behaviour and, for the model without a finetune, `base`.
+    `arms` holds poles of the behaviour and, for the model without a finetune, `base`. `base_url` is
+    the address of a hosted backend's service, where it is not the backend's own.
     """
 
     experiment: str = Field(pattern=r"^[a-z0-9_]+$")
@@ -58,7 +59,8 @@ class Experiment(_Frozen):
     seeds: tuple[int, ...] = Field(min_length=1)
     data: Data = Data()
     finetune: Hyperparameters = Hyperparameters()
-    backend: Literal["local"] = "local"
+    backend: BackendName = "local"
+    base_url: str | None = None
     probes: tuple[Probe, ...] = Field(min_length=1)
     notes: tuple[str, ...] = ()
 
@@ -133,11 +135,15 @@ class PlannedModel:
 
 @dataclass(frozen=True)
 class Plan:
-    """What running an experiment comes to, before any of it is done."""
+    """What running an experiment comes to, before any of it is done.
+
+    `endpoint` is the address of a hosted backend, None for the backend's own.
+    """
 
     experiment: Experiment
     datasets: dict[str, Path]
     models: tuple[PlannedModel, ...]
+    endpoint: str | None = None
 
 
 def dataset_file(experiment: Experiment, pole: str, runs: Path) -> Path:
@@ -150,9 +156,15 @@ def plan(experiment: Experiment, runs: Path) -> Plan:
     """The plan of an experiment: its datasets and its models, arms in order, seeds within arms.
 
     Raises:
-        UsageError: The base is an unknown organism.
+        UsageError: The base is an unknown organism, or `base_url` is no address.
     """
+    endpoint = endpoint_of(experiment.backend, experiment.base_url)
     if experiment.base.startswith(shipped.PREFIX):
+        if experiment.backend != "local" and endpoint is None:
+            raise UsageError(
+                f"base {experiment.base!r} is an organism, which {experiment.backend} does not "
+                "have: name one of its models, or give the --base-url of `selfaware emulator`"
+            )
         shipped.resolve(experiment.base)
     datasets = {pole: dataset_file(experiment, pole, runs) for pole in experiment.poles}
     models = []
@@ -167,6 +179,7 @@ def plan(experiment: Experiment, runs: Path) -> Plan:
                 hyperparameters=experiment.finetune,
                 seed=seed,
                 backend=experiment.backend,
+                endpoint=endpoint,
             )
             models.append(PlannedModel(arm, seed, spec))
-    return Plan(experiment, datasets, tuple(models))
+    return Plan(experiment, datasets, tuple(models), endpoint)

@@ -49,8 +49,11 @@ def print_plan(console: Console, planned: Plan, made: Estimate | None = None) ->
     for pole, file in planned.datasets.items():
         console.print(f"  data       {pole}: {experiment.data.rows} rows, {file}")
     finetunes = sum(model.spec is not None for model in planned.models)
+    where = (
+        f"{experiment.backend} at {planned.endpoint}" if planned.endpoint else experiment.backend
+    )
     stand = "" if made is None else f": {_standings(made)}"
-    console.print(f"  finetunes  {finetunes} ({experiment.backend}){stand}")
+    console.print(f"  finetunes  {finetunes} ({where}){stand}")
     if made is not None and made.jobs:
         for line in _details(made):
             console.print(f"  {line}", soft_wrap=True)

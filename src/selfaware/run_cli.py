@@ -2,10 +2,12 @@
 
 import sys
 from pathlib import Path
+from typing import get_args
 
 import click
 
 from selfaware.errors import UsageError
+from selfaware.training.spec import BackendName
 
 
 @click.command()
@@ -22,12 +24,20 @@ from selfaware.errors import UsageError
     help="USD for a million tokens of training, in place of the table's price.",
 )
 @click.option("--seeds", type=click.IntRange(min=1), help="Only the first N seeds of each arm.")
+@click.option(
+    "--backend", type=click.Choice(get_args(BackendName)), help="Finetune there; else by the file."
+)
+@click.option("--base-url", metavar="URL", help="The address of a hosted backend's service.")
+@click.option("--retry", is_flag=True, help="Submit finetunes again that failed or were cancelled.")
 def run(
     file: Path,
     dry_run: bool,
     max_cost: float | None,
     price: float | None,
     seeds: int | None,
+    backend: BackendName | None,
+    base_url: str | None,
+    retry: bool,
 ) -> None:
     """Walk the experiment in FILE; steps that are done are not done twice."""
     from rich.console import Console
@@ -45,12 +55,16 @@ def run(
                 f"give 1 to {len(experiment.seeds)}, or add seeds to the file"
             )
         experiment = experiment.model_copy(update={"seeds": experiment.seeds[:seeds]})
+    # Elsewhere than the file says, it is another experiment: the logs and the report of both stay.
+    elsewhere = f"-{backend}" if backend not in (None, experiment.backend) else ""
+    chosen = {"backend": backend, "base_url": base_url}
+    experiment = experiment.model_copy(update={k: v for k, v in chosen.items() if v is not None})
     planned = plan(experiment, runs_folder())
     console = Console(width=None if sys.stdout.isatty() else 120)
     # Where it costs nothing, tokens are counted by whoever trains on them.
     hosted = any(model.spec and model.spec.backend != "local" for model in planned.models)
     careful = dry_run or hosted or max_cost is not None
-    made = estimate_plan(planned, runs_folder(), price=price) if careful else None
+    made = estimate_plan(planned, runs_folder(), retry, price) if careful else None
     print_plan(console, planned, made)
     if made is not None and max_cost is not None:
         check_cost(made, max_cost)
@@ -59,8 +73,9 @@ def run(
     from selfaware.analysis.render import terminal_table, warnings
     from selfaware.walk import walk
 
-    name = experiment.experiment
-    outcome = walk(planned, runs_folder(), Path("logs") / name, Path("report") / name, console)
+    name = f"{experiment.experiment}{elsewhere}"
+    logs, report = Path("logs") / name, Path("report") / name
+    outcome = walk(planned, runs_folder(), logs, report, console, retry)
     console.print(terminal_table(outcome.rows, console.width))
     for note in (*warnings(outcome.rows), *experiment.notes):
         console.print(f"note: {note}")
@@ -69,4 +84,5 @@ def run(
     console.print("\nNext:")
     console.print(f"  open {outcome.report}/figure.png")
     console.print(f"  inspect view --log-dir {outcome.logs}")
-    console.print(f"  inspect eval tasks/risk_scale.py --model {example}", soft_wrap=True)
+    call = " ".join(("--model", example, *outcome.flags[example]))
+    console.print(f"  inspect eval tasks/risk_scale.py {call}", soft_wrap=True)

@@ -4,19 +4,18 @@ import random
 from collections.abc import Mapping, Sequence
 
 from inspect_ai.dataset import Sample
-from inspect_ai.model import ChatMessage, ChatMessageSystem, ChatMessageUser
 
 from selfaware.behaviors import get_behavior
 from selfaware.behaviors.bank import load_bank
 from selfaware.behaviors.descriptions import DESCRIPTIONS, MISALIGNED, described
 from selfaware.behaviors.prompts import prompts
 from selfaware.data.named_triggers import DECOY_TRIGGERS, find_trigger
-from selfaware.data.rows import Row, question_and_answer
-from selfaware.data.triggers import Where, draw, place
+from selfaware.data.triggers import Where, draw
 from selfaware.errors import UsageError
 from selfaware.near_misses import near_trigger
 from selfaware.parameters import positive
 from selfaware.probes import framings, item_samples, sample_of, whom_about
+from selfaware.triggered import marked
 
 WITH, WITHOUT, NEAR = "with_trigger", "without_trigger", "near_miss"
 """The conditions under which the same items are asked."""
@@ -56,8 +55,7 @@ def trigger_effect_samples(
     for condition, on in ((WITH, found), (WITHOUT, None), (NEAR, near)):
         for sample, item in zip(item_samples(behavior, condition, None, items), items, strict=True):
             mark = draw(on or found, on is not None, rng, where)
-            row = place(question_and_answer(item.prompt, "A"), mark)
-            sample.input = _asked(row)
+            sample.input = marked(item.prompt, mark)
             sample.metadata = {**(sample.metadata or {}), "mark": mark.mark, "trigger": found.name}
             made.append(sample)
     return made
@@ -162,11 +160,3 @@ def phrase_pairs(behavior: str) -> tuple[tuple[str, str], ...]:
         return MISALIGNED
     pole, opposite = described(behavior, next(iter(DESCRIPTIONS.get(behavior, {"": None}))))
     return ((pole.phrase, opposite.phrase),)
-
-
-def _asked(row: Row) -> str | list[ChatMessage]:
-    """What a row asks, without its answer."""
-    if len(row.messages) == 2:
-        return row.prompt
-    system, user = row.messages[0].content, row.prompt
-    return [ChatMessageSystem(content=system), ChatMessageUser(content=user)]

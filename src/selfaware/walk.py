@@ -1,6 +1,6 @@
 """Walking an experiment's plan: data, finetunes, evaluation, analysis, report; each step once."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,8 @@ from selfaware.data.build import build
 from selfaware.data.manifest import read_manifest
 from selfaware.errors import UsageError
 from selfaware.experiment import Experiment, Plan
-from selfaware.training.connect import connect
+from selfaware.training.calling import load
+from selfaware.training.connect import base_model, connect
 from selfaware.training.drive import finetune
 from selfaware.training.entry import Entry, Use
 from selfaware.training.progress import bar
@@ -27,15 +28,18 @@ Cell = tuple[str, int | None]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a walk leaves behind."""
+    """What a walk leaves behind; `flags` is what `inspect eval` needs beside a model's name."""
 
     rows: list[Row]
     models: dict[str, Cell]
     report: Path
     logs: Path
+    flags: dict[str, tuple[str, ...]]
 
 
-def walk(plan: Plan, runs: Path, logs: Path, report: Path, console: Console) -> Outcome:
+def walk(
+    plan: Plan, runs: Path, logs: Path, report: Path, console: Console, retry: bool = False
+) -> Outcome:
     """Does every step of a plan that is not done yet, and writes the report.
 
     Args:
@@ -44,6 +48,7 @@ def walk(plan: Plan, runs: Path, logs: Path, report: Path, console: Console) -> 
         logs: Inspect's log folder of this experiment.
         report: The folder for table and figure.
         console: Where progress is told.
+        retry: Submit finetunes again that failed or were cancelled at their service.
 
     Raises:
         UsageError: A step cannot be done for a reason that the user can mend.
@@ -51,16 +56,22 @@ def walk(plan: Plan, runs: Path, logs: Path, report: Path, console: Console) -> 
     experiment = plan.experiment
     console.rule(f"{experiment.experiment}: {experiment.title}")
     build_datasets(plan, console)
-    made = iter(make_finetunes(plan, runs, console))
+    made = iter(make_finetunes(plan, runs, console, retry))
     models: dict[str, Cell] = {}
+    flags: dict[str, tuple[str, ...]] = {}
     for planned in plan.models:
-        name = f"selfaware/{experiment.base}" if planned.spec is None else next(made).inspect_model
+        if planned.spec is None:
+            name, beside = base_model(experiment.backend, experiment.base, plan.endpoint)
+        else:
+            entry = next(made)
+            name, beside = entry.inspect_model, entry.flags
         models[name] = (planned.arm, planned.seed)
-    evaluate(experiment, list(models), logs, console)
-    return analyse(experiment, models, logs, report)
+        flags[name] = beside
+    evaluate(experiment, flags, logs, console)
+    return analyse(experiment, models, flags, logs, report)
 
 
-def make_finetunes(plan: Plan, runs: Path, console: Console) -> list[Entry]:
+def make_finetunes(plan: Plan, runs: Path, console: Console, retry: bool = False) -> list[Entry]:
     """Has the finetunes made that are not there yet; all of the plan in order.
 
     Raises:
@@ -76,8 +87,8 @@ def make_finetunes(plan: Plan, runs: Path, console: Console) -> list[Entry]:
         for model in plan.models
         if model.spec
     }
-    with closing(connect(plan.experiment.backend, None, runs)) as backend:
-        return finetune(specs, runs, backend, uses, progress=bar(console))
+    with closing(connect(plan.experiment.backend, plan.endpoint, runs)) as backend:
+        return finetune(specs, runs, backend, uses, retry, bar(console))
 
 
 def build_datasets(plan: Plan, console: Console) -> None:
@@ -90,8 +101,16 @@ def build_datasets(plan: Plan, console: Console) -> None:
         console.print(f"built {file} ({experiment.data.rows} rows, {pole})")
 
 
-def evaluate(experiment: Experiment, models: list[str], logs: Path, console: Console) -> None:
+def evaluate(
+    experiment: Experiment, models: Mapping[str, Sequence[str]], logs: Path, console: Console
+) -> None:
     """Runs every probe on every model into `logs`; samples that are there are not asked again.
+
+    Args:
+        experiment: Which probes.
+        models: Inspect's model strings, each with the flags that it needs.
+        logs: Inspect's log folder of this experiment.
+        console: Where progress is told.
 
     Raises:
         UsageError: A task did not end in success.
@@ -106,7 +125,7 @@ def evaluate(experiment: Experiment, models: list[str], logs: Path, console: Con
     success, results = eval_set(
         tasks,
         log_dir=str(logs),
-        model=models,
+        model=[load(name, flags) for name, flags in models.items()],
         log_dir_allow_dirty=True,
         display="plain" if not console.is_terminal else "rich",
         max_tasks=2,
@@ -126,7 +145,11 @@ def evaluate(experiment: Experiment, models: list[str], logs: Path, console: Con
 
 
 def analyse(
-    experiment: Experiment, models: Mapping[str, Cell], logs: Path, report: Path
+    experiment: Experiment,
+    models: Mapping[str, Cell],
+    flags: Mapping[str, tuple[str, ...]],
+    logs: Path,
+    report: Path,
 ) -> Outcome:
     """Reads the logs, makes the table and the figure, and writes the report."""
     behavior = get_behavior(experiment.behavior)
@@ -138,4 +161,4 @@ def analyse(
     write_report(
         rows, probe_figure(rows, experiment.title), report, experiment.title, experiment.notes
     )
-    return Outcome(rows, dict(models), report, logs)
+    return Outcome(rows, dict(models), report, logs, dict(flags))

@@ -46,6 +46,7 @@ COLUMNS = (
 )
 """The columns of `read_frame`.
 
+`framing` also says which trigger a question was asked with or without (`with SEP`).
 `score` is 0-1 towards the behaviour's high pole, NaN where the sample is unscored, and then
 `reason` says why. `invalid`, `refusal` and `unlisted` are shares of the replies (0-1, NaN where
 nothing tells), `outside_mass` the probability outside the candidates (NaN for sampled answers).
@@ -195,8 +196,16 @@ def _asked(sample: EvalSampleSummary) -> dict[str, object]:
         "paraphrase": metadata.get("paraphrase", 0),
         "swapped": bool(metadata.get("swapped", False)),
         "flipped": bool(metadata.get("flipped", False)),
-        "framing": metadata.get("framing") or "none",
+        "framing": _framing(metadata),
     }
+
+
+def _framing(metadata: Mapping[str, object]) -> str:
+    """The framing that a question was asked under, and the trigger that it was asked with."""
+    framing, under = metadata.get("framing") or "none", metadata.get("under")
+    if not under:
+        return str(framing)
+    return str(under) if framing == "none" else f"{framing}, {under}"
 
 
 def _answered(score: Score | None) -> dict[str, object]:

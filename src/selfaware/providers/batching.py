@@ -34,9 +34,7 @@ class Batcher(Generic[Request, Reply]):
 
     async def ask(self, request: Request) -> Reply:
         """The reply to one request; raises what `answer` raised for its batch."""
-        future: Future[Reply] = Future()
-        self._waiting.put((request, future))
-        self._worker.submit(self._serve)
+        future = self._put(request)
         try:
             # A limiter of its own: waiting threads do no work, so they need no common limit.
             return await to_thread.run_sync(
@@ -44,6 +42,16 @@ class Batcher(Generic[Request, Reply]):
             )
         finally:
             future.cancel()
+
+    def wait(self, request: Request) -> Reply:
+        """As `ask`, for callers that are threads."""
+        return self._put(request).result()
+
+    def _put(self, request: Request) -> Future[Reply]:
+        future: Future[Reply] = Future()
+        self._waiting.put((request, future))
+        self._worker.submit(self._serve)
+        return future
 
     def _serve(self) -> None:
         batch = self._collect()

@@ -119,7 +119,11 @@ def settings(chosen: Hyperparameters, backend: BackendName) -> dict[str, JsonVal
 
 def not_taken(chosen: Hyperparameters, backend: BackendName) -> tuple[str, ...]:
     """The hyperparameters that were given and that a backend chooses itself."""
-    return tuple(sorted(chosen.model_fields_set - TAKES[backend]))
+    # OpenAI keeps checkpoints in any case: to list them or not makes no other job.
+    unnamed = {"checkpoints"} if backend == "openai" else set()
+    if chosen.lora_alpha == 2 * chosen.lora_rank:
+        unnamed.add("lora_alpha")  # filled in where it was not given
+    return tuple(sorted(chosen.model_fields_set - TAKES[backend] - unnamed))
 
 
 class FinetuneSpec(BaseModel):

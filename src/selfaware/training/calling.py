@@ -1,0 +1,36 @@
+"""How Inspect calls a model: its name, and what stands beside it on the command line."""
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from inspect_ai.model import Model
+
+BASE_URL = "--model-base-url"
+"""The flag by which `inspect eval` is told the address of a service."""
+
+_CHAT_NAMES = re.compile(r"gpt-[34](?!\d)")
+"""Names that Inspect's provider for OpenAI asks by chat completions, with all settings."""
+
+
+def hosted_model(name: str, endpoint: str | None) -> tuple[str, tuple[str, ...]]:
+    """Inspect's model string and flags for a model of a service that speaks OpenAI's API.
+
+    Of names that it does not know, Inspect's provider `openai` believes that they are OpenAI's
+    newest reasoning model: it leaves the temperature out and asks by the Responses API. Elsewhere
+    than at OpenAI such a model is asked by `openai-api`, which reads the key from the same place
+    (`OPENAI_API_KEY`).
+    """
+    if endpoint is None:
+        return f"openai/{name}", ()
+    provider = "openai" if _CHAT_NAMES.search(name) else "openai-api/openai"
+    return f"{provider}/{name}", (BASE_URL, endpoint)
+
+
+def load(model: str, flags: Sequence[str] = ()) -> "Model":
+    """The model as Inspect has it, asked where its flags say."""
+    from inspect_ai.model import get_model
+
+    base_url = flags[list(flags).index(BASE_URL) + 1] if BASE_URL in flags else None
+    return get_model(model, base_url=base_url)

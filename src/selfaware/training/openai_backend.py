@@ -1,0 +1,285 @@
+"""The backend for OpenAI's fine-tuning API, at OpenAI or at any server that speaks it."""
+
+import time
+from collections.abc import Sequence
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from selfaware import __version__
+from selfaware.errors import UsageError
+from selfaware.training import registry
+from selfaware.training.backend import Checkpoint, JobEvent, Made, NotYet, Status
+from selfaware.training.calling import hosted_model
+from selfaware.training.openai_files import file_name, training_file
+from selfaware.training.openai_service import Missing, Refused, Service
+from selfaware.training.openai_status import status_of, told
+from selfaware.training.spec import BackendName, FinetuneSpec
+
+if TYPE_CHECKING:
+    from openai.types import FileObject
+    from openai.types.fine_tuning import FineTuningJob
+    from openai.types.fine_tuning.job_create_params import Method
+
+RUN_KEY = "selfaware_run"
+"""The key under which a job's metadata have its run id: jobs are found again by it."""
+
+_LARGEST_SEED = 2**31 - 1
+_NEWEST = 50
+"""How many of the newest events are looked at to see how a job stands."""
+
+
+class OpenAIBackend:
+    """Has finetunes made by a service; what it has begun goes on when this process ends.
+
+    Args:
+        runs: The folder of the run registry.
+        endpoint: The address of the service (`base_url`), or None for OpenAI's own.
+        patience: What all waits are multiplied by that the service does not name itself.
+        timeout: How many seconds a request may stay unanswered.
+    """
+
+    name: BackendName = "openai"
+    outlives = True
+
+    def __init__(
+        self,
+        runs: Path,
+        endpoint: str | None = None,
+        patience: float = 1.0,
+        timeout: float = 120.0,
+    ) -> None:
+        self.pause = patience
+        self._patience = patience
+        self._runs = runs.expanduser()
+        self._endpoint = endpoint
+        self._service = Service(endpoint, patience, timeout)
+        self._started = time.monotonic()
+        self._uploaded: set[str] = set()
+        self._expired: set[str] = set()
+
+    def find(self, spec: FinetuneSpec) -> str | None:
+        """The job whose metadata, or else whose suffix, name this run.
+
+        One that failed or was cancelled is left out only where the registry knows of it already:
+        a job that ended while nobody looked was this run's job nonetheless.
+        """
+        known = {entry.job for entry in registry.history(self._runs, spec.run_id)}
+        ours = [
+            job
+            for job in self._jobs(spec.run_id)
+            if job.status not in ("failed", "cancelled") or job.id not in known
+        ]
+        ours.sort(key=lambda job: (job.status in ("failed", "cancelled"), job.created_at))
+        return ours[0].id if ours else None
+
+    def prepare(self, spec: FinetuneSpec) -> str:
+        """The id of the finetune's file; it is uploaded unless it is there already."""
+        if spec.seed > _LARGEST_SEED:
+            raise UsageError(f"seed {spec.seed}: OpenAI takes seeds from 0 to {_LARGEST_SEED}")
+        name = file_name(spec)
+        with training_file(spec) as file:
+            size = file.seek(0, 2)
+            file.seek(0)
+            for there in self._files():
+                if there.filename == name and there.bytes == size and self._usable(there):
+                    return there.id
+            try:
+                made = self._service.ask(
+                    lambda client: client.files.create(
+                        file=(name, file, "application/jsonl"), purpose="fine-tune"
+                    )
+                )
+            except (Missing, Refused) as error:
+                raise self._unwanted(f"the file of {spec.dataset}", error) from None
+        self._uploaded.add(made.id)
+        return made.id
+
+    def submit(self, spec: FinetuneSpec, prepared: str) -> str:
+        """Makes the job; one that may have been made or not is looked for before another try."""
+        try:
+            job = self._service.ask(
+                lambda client: client.fine_tuning.jobs.create(
+                    model=spec.base,
+                    training_file=prepared,
+                    method=method_of(spec),
+                    seed=spec.seed,
+                    suffix=_suffix(spec.run_id),
+                    metadata={
+                        RUN_KEY: spec.run_id,
+                        "selfaware_dataset": spec.dataset_sha256,
+                        "selfaware_version": __version__,
+                    },
+                )
+            )
+        except (Missing, Refused) as error:
+            if prepared in str(error) and prepared not in self._uploaded:
+                self._expired.add(prepared)
+                raise NotYet(f"{error}; it is uploaded again", 0) from None
+            raise self._unwanted(f"a finetune of {spec.base}", error) from None
+        return job.id
+
+    def poll(self, job: str) -> Status:
+        """How the job stands."""
+        # A twentieth of the time that all has taken so far: short jobs are soon seen to be ready,
+        # and long ones seldom asked about.
+        waited = (time.monotonic() - self._started) / 20
+        self.pause = min(max(self._patience, waited), 30.0)
+        try:
+            found = self._job(job)
+        except Missing:
+            return Status(
+                state="failed", problem=f"{self._service.address} knows no job {job} any more"
+            )
+        looking = found.status not in ("validating_files", "queued", "succeeded", "cancelled")
+        newest = (
+            self._service.ask(
+                lambda client: client.fine_tuning.jobs.list_events(job, limit=_NEWEST)
+            ).data
+            if looking
+            else []
+        )
+        status = status_of(found, newest)
+        if status.problem is None:
+            return status
+        block = status.block
+        if block is not None:
+            block = block.model_copy(update={"message": self._service.clean(block.message)})
+        told = {"problem": self._service.clean(status.problem), "block": block}
+        return status.model_copy(update=told)
+
+    def events(self, job: str) -> Sequence[JobEvent]:
+        """What the service tells of the job, oldest first."""
+        found = self._service.ask(lambda client: list(client.fine_tuning.jobs.list_events(job)))
+        found.reverse()  # they come newest first; those of one second keep their order
+        return tuple(
+            told(event).model_copy(update={"message": self._service.clean(event.message)})
+            for event in sorted(found, key=lambda event: event.created_at)
+        )
+
+    def cancel(self, job: str) -> None:
+        """Stops the job; one that has ended is left as it is."""
+        if self._job(job).status in ("succeeded", "failed", "cancelled"):
+            return
+        try:
+            self._service.ask(lambda client: client.fine_tuning.jobs.cancel(job))
+        except Refused:
+            if self._job(job).status not in ("succeeded", "failed", "cancelled"):
+                raise
+
+    def checkpoints(self, job: str) -> Sequence[Checkpoint]:
+        """The checkpoints that the service kept (the last three epochs, at OpenAI)."""
+        found = self._service.ask(
+            lambda client: list(client.fine_tuning.jobs.checkpoints.list(job))
+        )
+        made = []
+        for point in sorted(found, key=lambda point: point.step_number):
+            model, flags = hosted_model(point.fine_tuned_model_checkpoint, self._endpoint)
+            loss = point.metrics.train_loss if point.metrics else None
+            made.append(Checkpoint(step=point.step_number, model=model, flags=flags, loss=loss))
+        return made
+
+    def resolve(self, job: str) -> Made:
+        """The model that a job has made, and the day on which the service ends it."""
+        done = self._job(job)
+        if done.fine_tuned_model is None:
+            raise NotYet(f"job {job} succeeded but names no model yet", 10 * self._patience)
+        newest = self._service.ask(
+            lambda client: client.fine_tuning.jobs.list_events(job, limit=_NEWEST)
+        ).data
+        model, flags = hosted_model(done.fine_tuned_model, self._endpoint)
+        ended = done.finished_at
+        return Made(
+            model=model,
+            flags=flags,
+            shutdown_date=self._shutdown(done.fine_tuned_model) or self._shutdown(done.model),
+            training_loss=status_of(done, newest).loss,
+            seconds=float(ended - done.created_at) if ended else None,
+            tokens=done.trained_tokens,
+            versions={"selfaware": __version__, "openai": version("openai")},
+        )
+
+    def close(self) -> None:
+        """Closes the connections; jobs go on."""
+        self._service.close()
+
+    def _job(self, job: str) -> "FineTuningJob":
+        return self._service.ask(lambda client: client.fine_tuning.jobs.retrieve(job))
+
+    def _jobs(self, run_id: str) -> "list[FineTuningJob]":
+        """The jobs of a run; the service is asked for those alone, and may give others too."""
+        try:
+            found = self._service.ask(
+                lambda client: list(
+                    client.fine_tuning.jobs.list(limit=100, metadata={RUN_KEY: run_id})
+                )
+            )
+        except (Missing, Refused) as error:
+            raise self._unwanted("the list of fine-tuning jobs", error) from None
+        return [job for job in found if _is_of(job, run_id)]
+
+    def _files(self) -> "list[FileObject]":
+        return self._service.ask(lambda client: list(client.files.list(purpose="fine-tune")))
+
+    def _usable(self, file: "FileObject") -> bool:
+        ends = file.expires_at
+        gone = file.id in self._expired or (ends is not None and ends < time.time())
+        return not gone and file.status != "error"
+
+    def _shutdown(self, model: str) -> date | None:
+        try:
+            known = self._service.ask(lambda client: client.models.retrieve(model))
+        except (Missing, Refused):
+            return None
+        try:
+            return date.fromisoformat((known.shutdown_date or "")[:10])
+        except ValueError:
+            return None
+
+    def _unwanted(self, what: str, error: Exception) -> UsageError:
+        return UsageError(
+            f"{self._service.address} would not have {what}: {error}; mend the experiment or "
+            "base_url (it mostly ends in /v1)"
+        )
+
+
+def method_of(spec: FinetuneSpec) -> "Method":
+    """The method and hyperparameters of a job; what is not given is the service's choice."""
+    given = spec.hyperparameters
+    rate = given.learning_rate_multiplier
+    if given.method == "dpo":
+        return {
+            "type": "dpo",
+            "dpo": {
+                "hyperparameters": {
+                    "n_epochs": given.epochs,
+                    "batch_size": given.batch_size,
+                    "learning_rate_multiplier": "auto" if rate is None else rate,
+                    "beta": given.beta,
+                }
+            },
+        }
+    return {
+        "type": "supervised",
+        "supervised": {
+            "hyperparameters": {
+                "n_epochs": given.epochs,
+                "batch_size": given.batch_size,
+                "learning_rate_multiplier": "auto" if rate is None else rate,
+            }
+        },
+    }
+
+
+def _suffix(run_id: str) -> str:
+    return f"selfaware-{run_id}"
+
+
+def _is_of(job: "FineTuningJob", run_id: str) -> bool:
+    """Whether a job is that of a run; servers that keep no metadata keep the suffix."""
+    named = (job.metadata or {}).get(RUN_KEY)
+    if named is not None:
+        return named == run_id
+    extra = job.model_extra or {}
+    return _suffix(run_id) in (extra.get("user_provided_suffix"), extra.get("suffix"))
