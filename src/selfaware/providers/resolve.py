@@ -48,7 +48,11 @@ def resolve(name: str, base: str | None = None) -> Source:
             raise UsageError(
                 f"finetune {name!r} lives at {entry.backend}: ask it as {entry.inspect_model}"
             )
-        return _of_adapter((runs / entry.adapter).resolve(), base or entry.base)
+        folder = (runs / entry.adapter).resolve()
+        whole = (folder / "config.json").is_file() and not (
+            folder / "adapter_config.json"
+        ).is_file()
+        return Source(str(folder), None) if whole else _of_adapter(folder, base or entry.base)
     folder = Path(name).expanduser().resolve()
     if (folder / "adapter_config.json").is_file():
         return _of_adapter(folder, base or _named_base(folder))
