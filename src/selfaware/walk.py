@@ -20,6 +20,7 @@ from selfaware.training.calling import load
 from selfaware.training.connect import base_model, connect
 from selfaware.training.drive import finetune
 from selfaware.training.entry import Entry, Use
+from selfaware.training.openai_service import hide_key
 from selfaware.training.progress import bar
 
 Cell = tuple[str, int | None]
@@ -87,7 +88,9 @@ def make_finetunes(plan: Plan, runs: Path, console: Console, retry: bool = False
         for model in plan.models
         if model.spec
     }
-    with closing(connect(plan.experiment.backend, plan.endpoint, runs)) as backend:
+    with closing(
+        connect(plan.experiment.backend, plan.endpoint, runs, plan.experiment.launch)
+    ) as backend:
         return finetune(specs, runs, backend, uses, retry, bar(console))
 
 
@@ -140,7 +143,7 @@ def evaluate(
         cause = first.error.message.strip().splitlines()[-1] if first.error else first.status
         raise UsageError(
             f"{len(failed)} of {len(results)} evaluations failed, first {first.eval.task} on "
-            f"{first.eval.model}: {cause}; mend the cause and run the same command again"
+            f"{first.eval.model}: {hide_key(cause)}; mend the cause and run the same command again"
         )
 
 

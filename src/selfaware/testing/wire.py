@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal
@@ -62,6 +63,7 @@ class HttpServer:
         """Stops, and breaks off what is open."""
         self._server.shutdown()
         self._server.server_close()
+        self._server.break_off()
 
     def noticed(self, moment: Moment, line: str) -> None:
         """Tells whoever watches."""
@@ -72,6 +74,26 @@ class HttpServer:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
+
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        super().__init__(address, handler)
+        self._open: set[socket.socket] = set()
+
+    def process_request(self, request: object, client_address: object) -> None:
+        assert isinstance(request, socket.socket)
+        self._open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: object) -> None:
+        assert isinstance(request, socket.socket)
+        self._open.discard(request)
+        super().shutdown_request(request)
+
+    def break_off(self) -> None:
+        """Ends the connections that clients keep open."""
+        for connection in list(self._open):
+            with suppress(OSError):  # its client was faster
+                connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: object, client_address: object) -> None:
         if not isinstance(sys.exception(), ConnectionError):  # whoever asked is gone

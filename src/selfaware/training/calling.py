@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from inspect_ai.model import Model
@@ -29,8 +29,21 @@ def hosted_model(name: str, endpoint: str | None) -> tuple[str, tuple[str, ...]]
 
 
 def load(model: str, flags: Sequence[str] = ()) -> "Model":
-    """The model as Inspect has it, asked where its flags say."""
+    """The model as Inspect has it, made with the flags as `inspect eval` would.
+
+    Flags are pairs: `--model-base-url URL`, and any number of `-M NAME=VALUE`.
+    """
+    import yaml
     from inspect_ai.model import get_model
 
-    base_url = flags[list(flags).index(BASE_URL) + 1] if BASE_URL in flags else None
-    return get_model(model, base_url=base_url)
+    base_url: str | None = None
+    arguments: dict[str, Any] = {}
+    for flag, value in zip(flags[::2], flags[1::2], strict=True):
+        if flag == BASE_URL:
+            base_url = value
+        elif flag == "-M":
+            name, _, text = value.partition("=")
+            arguments[name] = yaml.safe_load(text)
+        else:
+            raise ValueError(f"flag {flag!r} of model {model!r} is neither {BASE_URL} nor -M")
+    return get_model(model, base_url=base_url, **arguments)

@@ -114,9 +114,10 @@ class OpenAIBackend:
                 )
             )
         except (Missing, Refused) as error:
-            if prepared in str(error) and prepared not in self._uploaded:
+            about_file = prepared in str(error) or getattr(error, "param", "") == "training_file"
+            if about_file and prepared not in self._uploaded:
                 self._expired.add(prepared)
-                raise NotYet(f"{error}; it is uploaded again", 0) from None
+                raise NotYet(f"{error}; the file is uploaded again", 0) from None
             raise self._unwanted(f"a finetune of {spec.base}", error) from None
         return job.id
 

@@ -32,7 +32,14 @@ class Missing(Exception):
 
 
 class Refused(Exception):
-    """The service would not have a request as it is (400, 409, 422); the message is its own."""
+    """The service would not have a request as it is (400, 409, 422); the message is its own.
+
+    `param` is the part of the request that it names as at fault.
+    """
+
+    def __init__(self, message: str, param: str | None = None) -> None:
+        super().__init__(message)
+        self.param = param
 
 
 class Service:
@@ -57,7 +64,6 @@ class Service:
         self.address = endpoint or OPENAI
         self._patience = patience
         self._client = _client(self.address, key, timeout)
-        self._hide = _hider(key)
         self._answered: float | None = None
 
     def ask(self, what: "Callable[[OpenAI], Answer]") -> Answer:
@@ -84,7 +90,7 @@ class Service:
 
     def clean(self, text: str) -> str:
         """A text of the service's as one line of at most 400 characters, the key blotted out."""
-        line = " ".join(self._hide(text).split())
+        line = " ".join(hide_key(text).split())
         return line if len(line) <= 400 else f"{line[:397]}..."
 
     def close(self) -> None:
@@ -144,10 +150,10 @@ class Service:
             daily = _DAILY.search(said) is not None
             wait = (900 if daily else 20) * self._patience
             limit = "daily limit" if daily else "rate limit"
-            return NotYet(f"{limit}: {said}", _retry_after(error) or wait)
+            return NotYet(f"{limit}: {said}", _retry_after(error, wait))
         if status >= 500 or status == 408:
-            return NotYet(told, _retry_after(error) or 10 * self._patience)
-        return Refused(said)
+            return NotYet(told, _retry_after(error, 10 * self._patience))
+        return Refused(said, error.param)
 
 
 def check_address(address: str) -> str:
@@ -175,9 +181,11 @@ def _client(address: str, key: str, timeout: float) -> "OpenAI":
     return OpenAI(api_key=key, base_url=address, max_retries=0, timeout=timeout)
 
 
-def _hider(key: str) -> Callable[[str], str]:
-    """Blots a key out. A word of a few letters is no key, and stands in texts by itself."""
-    return lambda text: text.replace(key, "***") if len(key) >= 8 else text
+def hide_key(text: str) -> str:
+    """The text with the key of the environment blotted out, should it stand there."""
+    key = os.environ.get(KEY, "").strip()
+    # A word of a few letters is no key, and stands in texts by itself.
+    return text.replace(key, "***") if len(key) >= 8 else text
 
 
 def _message(error: "APIStatusError") -> str:
@@ -194,7 +202,7 @@ def _refuses_connections(error: BaseException) -> bool:
     return isinstance(error.__cause__, httpx2.ConnectError)
 
 
-def _retry_after(error: "APIStatusError") -> float | None:
+def _retry_after(error: "APIStatusError", otherwise: float) -> float:
     """The seconds to wait that a reply names, by either of its headers."""
     for header, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         try:
@@ -203,4 +211,4 @@ def _retry_after(error: "APIStatusError") -> float | None:
             continue
         if math.isfinite(seconds) and seconds >= 0:
             return seconds
-    return None
+    return otherwise
