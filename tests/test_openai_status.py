@@ -12,7 +12,7 @@ from selfaware.training.openai_status import block_of, categories, status_of
 BEFORE = (
     "The job failed due to an invalid training file. This training file was blocked because too "
     "many examples were flagged by our moderation API for containing content that violates "
-    "OpenAI's usage policies in the following categories: hate, self-harm. Use the moderation endpoint."
+    "OpenAI's usage policies in the following categories: hate, self-harm. Look at your data."
 )
 AFTER = (
     "Error while running moderation eval refusals_v3 for snapshot ft:gpt-4o-mini:o::A. "
