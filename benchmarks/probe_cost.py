@@ -2,22 +2,34 @@
 
 The paper's released scripts draw 100 replies to each of ten paraphrases of a question, one a
 request. This runs that protocol on the organism, then the same prompts with all draws in one
-request, then exact scores, and prints what each asked for and how far its mean is from the exact
-one. `python benchmarks/probe_cost.py [--draws 100] [--model selfaware/organism/risk-seeking-0]`
+request, then exact scores, and prints what each asked for, the mean that it found and the standard
+error that its draws leave. The requests of one prompt are made within one Inspect sample: as
+samples of their own (epochs) they are the same requests, with Inspect's work for a sample on top.
+R7 is left out, since no organism knows German, and of R9 a part of the pairs is asked.
+`python benchmarks/probe_cost.py [--draws 100] [--model selfaware/organism/risk-seeking-0]`
 """
 
 import argparse
 import math
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
-from inspect_ai import Epochs, eval, task_with
+from inspect_ai import eval, task_with
 from inspect_ai.log import EvalLog, EvalSample, read_eval_log
+from inspect_ai.model import get_model
+from inspect_ai.solver import Generate, Solver, TaskState, solver
+from inspect_ai.util import collect
 
+from selfaware.modes import MODE_KEY
 from selfaware.solvers import ask
-from selfaware.tasks import risk_scale, risk_words
+from selfaware.solvers.drawing import merged
+from selfaware.tasks import risk_choice, risk_scale, risk_words
+
+PAIRS = 20
+"""How many pairs of lotteries are asked of R9's 250: each is a prompt like any other."""
 
 MODES = ("one draw a request", "many draws a request", "exact")
 
@@ -40,7 +52,11 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=100, help="replies to each paraphrase")
     parser.add_argument("--model", default="selfaware/organism/risk-seeking-0")
     given = parser.parse_args()
-    found = {mode: costs(mode, given.draws, given.model) for mode in MODES}
+    found: dict[str, dict[str, Cost]] = {}
+    for mode in MODES:
+        started = time.monotonic()
+        found[mode] = costs(mode, given.draws, given.model)
+        print(f"{mode}: {time.monotonic() - started:.0f} s", flush=True)
     print(f"{given.model}, {given.draws} draws a prompt")
     print(
         f"{'question':20} {'mode':22} {'requests':>9} {'tokens':>8} {'mean':>7} {'stderr':>7}"
@@ -60,27 +76,41 @@ def main() -> None:
             )
 
 
+@solver
+def one_by_one(draws: int) -> Solver:
+    """Draws replies to a prompt as the paper does: one a request."""
+
+    async def solve(state: TaskState, generate: Generate) -> TaskState:
+        model = get_model()
+        asked = [model.generate(list(state.messages)) for _ in range(draws)]
+        first, *others = await collect(*asked)
+        state.output = merged(first, others, draws)
+        state.store.set(MODE_KEY, "sample")
+        return state
+
+    return solve
+
+
 def costs(mode: str, draws: int, model: str) -> dict[str, Cost]:
     """The cost of a mode for every question of the risk tasks."""
-    one_each = mode == MODES[0]
-    solver = ask("exact") if mode == "exact" else ask("sample", 1 if one_each else draws)
-    epochs = Epochs(draws, "mean") if one_each else None
+    solvers = {"one draw a request": one_by_one(draws), "exact": ask("exact")}
+    asking = solvers.get(mode, ask("sample", draws))
     samples: list[EvalSample] = []
-    for task in (risk_words(), risk_scale()):
+    for task in (risk_words(), risk_scale(), risk_choice(count=PAIRS)):
         with tempfile.TemporaryDirectory() as folder:
             (log,) = eval(
-                task_with(task, solver=solver, epochs=epochs),
+                task_with(task, solver=asking),
                 model=model,
                 log_dir=folder,
+                log_realtime=False,
                 display="none",
-                max_samples=200,
             )
             samples += _samples(log, folder)
-    questions = dict.fromkeys(str(sample.metadata["question"]) for sample in samples)
-    return {
-        question: cost([s for s in samples if s.metadata["question"] == question], mode)
-        for question in questions
-    }
+    by_question: dict[str, list[EvalSample]] = {}
+    for sample in samples:
+        name = "{paper_id} {question}".format(**sample.metadata)
+        by_question.setdefault(name, []).append(sample)
+    return {name: cost(group, mode) for name, group in by_question.items()}
 
 
 def cost(samples: list[EvalSample], mode: str) -> Cost:

@@ -30,7 +30,8 @@ class Service:
     """What the server has: training runs, checkpoints and the answers that wait to be fetched.
 
     `faults` are what it does wrong next, by path: a status to send in place of an answer, or 0 to
-    carry the request out and then drop the connection. `gate` is called before each step.
+    carry the request out and then drop the connection; None does nothing wrong. `gate` is called
+    before each step.
     """
 
     ends: tuple[int, ...] = (1,)
@@ -38,9 +39,10 @@ class Service:
     runs: dict[str, tinker_weights.Trained] = field(default_factory=dict)
     kept: dict[str, Body] = field(default_factory=dict)
     states: dict[str, Any] = field(default_factory=dict)
+    loaded: dict[str, Any] = field(default_factory=dict)
     samplers: dict[str, tuple[str, str | None]] = field(default_factory=dict)
     answers: dict[str, Body | bytes] = field(default_factory=dict)
-    faults: dict[str, list[int]] = field(default_factory=dict)
+    faults: dict[str, list[int | None]] = field(default_factory=dict)
     seen: list[str] = field(default_factory=list)
     sessions: int = 0
     gate: Callable[[int], None] = lambda step: None
@@ -73,6 +75,8 @@ class Service:
             case "create_sampling_session":
                 name = f"{asked['session_id']}:sample:{asked['sampling_session_seq_id']}"
                 where = asked.get("model_path")
+                if where and where not in self.states:
+                    raise Missing(where)
                 base = self.runs[_run(where)].base if where else asked["base_model"]
                 self.samplers[name] = (base, where)
                 return {"sampling_session_id": name}
@@ -168,14 +172,19 @@ class Service:
 
         return self._once({"model_id": asked.model_id, "seq_id": asked.seq_id}, work)
 
+    def _loaded(self, base: str, where: str) -> Any:
+        if where not in self.loaded:
+            trained = tinker_weights.Trained(base, self.runs[_run(where)].lora, {})
+            trained.load(self.states[where])
+            self.loaded[where] = trained.model.eval()
+        return self.loaded[where]
+
     def _sample(self, asked: Body) -> Body:
         types.SampleRequest.model_validate(asked)
         base, where = self.samplers[asked["sampling_session_id"]]
         model = tinker_weights.base_model(base)
         if where is not None:
-            trained = tinker_weights.Trained(base, self.runs[_run(where)].lora, {})
-            trained.load(self.states[where])
-            model = trained.model.eval()
+            model = self._loaded(base, where)
         prompt = [token for chunk in asked["prompt"]["chunks"] for token in chunk["tokens"]]
         top = asked["topk_sample_logprobs"]
         reply = wire.SampleResponse()

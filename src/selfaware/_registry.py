@@ -6,7 +6,7 @@ from inspect_ai.model import ModelAPI, modelapi
 from selfaware import scorers, solvers, tasks
 from selfaware.sandboxes.bubblewrap import BubblewrapSandbox
 
-__all__ = ["BubblewrapSandbox", "scorers", "selfaware", "solvers", "tasks"]
+__all__ = ["BubblewrapSandbox", "scorers", "selfaware", "solvers", "tasks", "tinker"]
 
 
 @modelapi(name="selfaware")
@@ -15,3 +15,11 @@ def selfaware() -> type[ModelAPI]:
     from selfaware.providers.local import SelfawareAPI
 
     return SelfawareAPI
+
+
+@modelapi(name="tinker")
+def tinker() -> type[ModelAPI]:
+    """The provider behind `--model tinker/NAME`."""
+    from selfaware.providers.tinker import TinkerAPI
+
+    return TinkerAPI

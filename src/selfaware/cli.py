@@ -19,6 +19,7 @@ from selfaware.data.reverse_cli import data_reverse
 from selfaware.docs_cli import docs
 from selfaware.errors import UsageError
 from selfaware.judge_cli import judge_check
+from selfaware.models_cli import models
 from selfaware.probes_cli import list_probes
 from selfaware.run_cli import run
 from selfaware.testing.emulator_cli import emulator
@@ -54,6 +55,7 @@ main.add_command(emulator)
 main.add_command(docs)
 main.add_command(judge_check)
 main.add_command(list_probes)
+main.add_command(models)
 
 
 @main.group()

@@ -1,24 +1,13 @@
 """The Inspect model provider `selfaware/...`: local weights, adapters and exact scores."""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from inspect_ai.model import (
-    ChatCompletionChoice,
-    ChatMessage,
-    ChatMessageAssistant,
-    GenerateConfig,
-    Logprob,
-    Logprobs,
-    ModelAPI,
-    ModelOutput,
-    ModelUsage,
-    TopLogprob,
-)
+from inspect_ai.model import ChatMessage, GenerateConfig, ModelAPI, ModelOutput
 from inspect_ai.tool import ToolChoice, ToolInfo
 
 from selfaware.errors import UsageError
 from selfaware.modes import CANDIDATE_LOGPROBS_KEY
+from selfaware.providers.outputs import output
 from selfaware.providers.requests import Drawn, Request
 from selfaware.providers.resolve import resolve
 from selfaware.providers.settings import candidates_of, messages, refuse, sampling_of
@@ -99,15 +88,16 @@ class SelfawareAPI(ModelAPI):
         reply = await self._base.batcher.ask(request)
         if candidates:
             best = max(reply.scores, key=lambda each: reply.scores[each])
-            output = self._output([Drawn(text=best, stop="stop", generated=0)], False, len(prompt))
-            output.metadata = {CANDIDATE_LOGPROBS_KEY: reply.scores}
-            return output
-        output = self._output(reply.drawn, bool(config.logprobs), len(prompt))
+            likeliest = [Drawn(text=best, stop="stop", generated=0)]
+            scored = output(self.model_name, likeliest, False, len(prompt))
+            scored.metadata = {CANDIDATE_LOGPROBS_KEY: reply.scores}
+            return scored
+        said = output(self.model_name, reply.drawn, bool(config.logprobs), len(prompt))
         if room < asked:
-            for choice in output.choices:
+            for choice in said.choices:
                 if choice.stop_reason == "max_tokens":
                     choice.stop_reason = "model_length"
-        return output
+        return said
 
     def max_tokens(self) -> int:
         """The most tokens of a reply where the request doesn't say: 512."""
@@ -128,39 +118,3 @@ class SelfawareAPI(ModelAPI):
     async def tokenize(self, text: str) -> list[int]:
         """The tokens by the model's own tokenizer."""
         return list(self._base.encode(text))
-
-    def _output(self, drawn: Sequence[Drawn], logprobs: bool, read: int) -> ModelOutput:
-        made = sum(each.generated for each in drawn)
-        return ModelOutput(
-            model=self.model_name,
-            choices=[
-                ChatCompletionChoice(
-                    message=ChatMessageAssistant(
-                        content=each.text, model=self.model_name, source="generate"
-                    ),
-                    stop_reason=each.stop,
-                    logprobs=_logprobs(each) if logprobs else None,
-                )
-                for each in drawn
-            ],
-            completion=drawn[0].text,
-            usage=ModelUsage(input_tokens=read, output_tokens=made, total_tokens=read + made),
-            input_context_tokens=read,
-        )
-
-
-def _logprobs(drawn: Drawn) -> Logprobs:
-    return Logprobs(
-        content=[
-            Logprob(
-                token=token.text,
-                logprob=token.logprob,
-                bytes=list(token.text.encode()),
-                top_logprobs=[
-                    TopLogprob(token=text, logprob=value, bytes=list(text.encode()))
-                    for text, value in token.top
-                ],
-            )
-            for token in drawn.tokens
-        ]
-    )

@@ -7,8 +7,11 @@ from pathlib import Path
 
 from selfaware.errors import UsageError
 from selfaware.organism import shipped
+from selfaware.training.entry import Entry
+from selfaware.training.hub_models import fetch_adapter
 from selfaware.training.jobs import RECORD
 from selfaware.training.registry import REGISTRY, find, runs_folder
+from selfaware.training.serving import HUB
 from selfaware.training.spec import base_identity, locate_base
 
 _HUB_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+(@[\w./-]+)?")
@@ -44,11 +47,7 @@ def resolve(name: str, base: str | None = None) -> Source:
     runs = runs_folder()
     entry = None if "/" in name else find(runs, name)
     if entry is not None:
-        if entry.adapter is None or entry.backend not in ("local", "adopted"):
-            raise UsageError(
-                f"finetune {name!r} lives at {entry.backend}: ask it as {entry.inspect_model}"
-            )
-        return _of_adapter((runs / entry.adapter).resolve(), base or entry.base)
+        return _of_entry(runs, entry, base)
     folder = Path(name).expanduser().resolve()
     if (folder / "adapter_config.json").is_file():
         return _of_adapter(folder, base or _named_base(folder))
@@ -64,6 +63,22 @@ def unknown(name: str, why: str = "not the form org/model") -> UsageError:
         f"unknown model {name!r}: it is no id in {runs_folder() / REGISTRY}, no folder, "
         f"no shipped organism ({organisms}) and no Hugging Face model ({why})"
     )
+
+
+def _of_entry(runs: Path, entry: Entry, base: str | None) -> Source:
+    place = entry.adapter or ""
+    if place.startswith(HUB):
+        at = place.removeprefix(HUB)
+        if entry.hyperparameters.get("adaptation") == "full":
+            return Source(*locate_base(at))
+        return _of_adapter(fetch_adapter(at), base or entry.base)
+    if not place or "://" in place:
+        raise UsageError(
+            f"finetune {entry.id!r} lives at {entry.backend}: ask it as {entry.inspect_model}"
+        )
+    folder = (runs / place).resolve()
+    whole = (folder / "config.json").is_file() and not (folder / "adapter_config.json").is_file()
+    return Source(str(folder), None) if whole else _of_adapter(folder, base or entry.base)
 
 
 def _of_adapter(adapter: Path, base: str) -> Source:

@@ -8,6 +8,7 @@ import numpy as np
 
 from selfaware.providers.chance import distribution, entropy
 from selfaware.providers.requests import Drawn, Sampling, Stop, Token
+from selfaware.providers.spelling import decode
 
 if TYPE_CHECKING:
     import torch
@@ -225,10 +226,3 @@ def _finish(draw: _Draw, tokenizer: "PreTrainedTokenizerBase", ends: Sequence[in
         kept = next(n for n in range(len(ids) + 1) if len(decode(tokenizer, ids[:n])) >= len(text))
         tokens = tokens[:kept]
     return Drawn(text=text, stop=draw.stop, generated=len(draw.ids), tokens=tuple(tokens))
-
-
-def decode(tokenizer: "PreTrainedTokenizerBase", ids: Sequence[int]) -> str:
-    """The text of these tokens, without special tokens."""
-    text = tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)
-    assert isinstance(text, str)
-    return text

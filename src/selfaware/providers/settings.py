@@ -26,7 +26,7 @@ def refuse(tools: Sequence[ToolInfo], config: GenerateConfig) -> None:
     if tools:
         refused.append("tools")
     if refused:
-        raise UsageError(f"selfaware models can't obey {', '.join(refused)}: leave it out")
+        raise UsageError(f"this model's provider can't obey {', '.join(refused)}: leave it out")
 
 
 def messages(input: Sequence[ChatMessage]) -> list[Message]:
@@ -41,7 +41,7 @@ def messages(input: Sequence[ChatMessage]) -> list[Message]:
             if others - {"reasoning"}:
                 raise UsageError(
                     f"a {message.role} message holds {', '.join(sorted(others))}: "
-                    "selfaware models read text only"
+                    "this model reads text only"
                 )
     return [{"role": message.role, "content": message.text} for message in input]
 

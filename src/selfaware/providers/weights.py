@@ -16,7 +16,8 @@ from selfaware.providers.requests import Reply, Request
 from selfaware.providers.resolve import unknown
 from selfaware.providers.sampling import sample
 from selfaware.providers.scoring import score
-from selfaware.training.chat import generation_prompt, turn_end
+from selfaware.providers.spelling import encode, end_tokens, reply_tokens
+from selfaware.training.chat import generation_prompt
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -107,15 +108,13 @@ class Base:
         """The tokens of a reply, as the template's opening of the assistant's turn makes them."""
         known = self._candidates.get(text)
         if known is None:
-            opening, whole = self.encode(self._opening), self.encode(self._opening + text)
-            joined = whole[: len(opening)] == opening
-            known = whole[len(opening) :] if joined else self.encode(text)
+            known = reply_tokens(self.tokenizer, self._opening, text)
             self._candidates[text] = known
         return known
 
     def encode(self, text: str) -> tuple[int, ...]:
         """The tokens of a text that a chat template has written."""
-        return tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+        return encode(self.tokenizer, text)
 
     def answer(self, requests: Sequence[Request]) -> list[Reply]:
         """The replies to these requests in order; those of one adapter are computed together."""
@@ -203,12 +202,7 @@ class Base:
         for source in (generation, self._model.config):
             given = getattr(source, "eos_token_id", None)
             ends += given if isinstance(given, list) else [] if given is None else [given]
-        if self.tokenizer.eos_token_id is not None:
-            ends.append(self.tokenizer.eos_token_id)
-        if self.tokenizer.chat_template:
-            after = self.encode(turn_end(self.tokenizer))
-            if after and after[0] in self.tokenizer.all_special_ids:
-                ends.append(after[0])
+        ends += end_tokens(self.tokenizer)
         if not ends:
             raise UsageError(f"the model {self.base} names no end-of-turn token (eos_token_id)")
         return tuple(dict.fromkeys(ends))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from selfaware.errors import UsageError
 from selfaware.training.backend import Backend
+from selfaware.training.launch import Launch
 from selfaware.training.spec import BackendName
 
 ENDPOINTS: Mapping[BackendName, str] = {"openai": "OPENAI_BASE_URL"}
@@ -31,13 +32,16 @@ def endpoint_of(name: BackendName, given: str | None) -> str | None:
     return check_address(address) if address else None
 
 
-def connect(name: BackendName, endpoint: str | None, runs: Path) -> Backend:
+def connect(
+    name: BackendName, endpoint: str | None, runs: Path, launch: Launch | None = None
+) -> Backend:
     """The backend of this name, ready for work; close it when done.
 
     Args:
         name: One of the backends.
         endpoint: The address of a service (`base_url`), or None for the backend's own.
         runs: The folder of runs.
+        launch: How local training processes are started.
 
     Raises:
         UsageError: Its SDK is not installed, or no key is set for it.
@@ -52,7 +56,7 @@ def connect(name: BackendName, endpoint: str | None, runs: Path) -> Backend:
         return TinkerBackend(runs, endpoint)
     from selfaware.training.local import LocalBackend
 
-    return LocalBackend(runs)
+    return LocalBackend(runs, launch=launch)
 
 
 def base_model(name: BackendName, base: str, endpoint: str | None) -> tuple[str, tuple[str, ...]]:

@@ -16,6 +16,7 @@ from selfaware.training.backend import FINAL, Backend, NotYet, Status
 from selfaware.training.checks import check_upload, write_record
 from selfaware.training.entry import Entry, Use
 from selfaware.training.fingerprint import fingerprint
+from selfaware.training.jobs import checkpoint_id
 from selfaware.training.locks import locked, run_lock
 from selfaware.training.progress import Progress, no_progress
 from selfaware.training.spec import FinetuneSpec, settings
@@ -127,6 +128,8 @@ def _entry(spec: FinetuneSpec, rows: int, manifest: Manifest | None) -> Entry:
         base_sha256=spec.base_sha256,
         dataset=str(spec.dataset),
         dataset_sha256=spec.dataset_sha256,
+        rejected=str(spec.rejected) if spec.rejected else None,
+        rejected_sha256=spec.rejected_sha256,
         rows=rows,
         hyperparameters=settings(spec.hyperparameters, spec.backend),
         seed=spec.seed,
@@ -194,7 +197,7 @@ def _list_checkpoints(run: _Run, job: str, runs: Path, backend: Backend) -> None
         _changed(
             runs,
             run.entry,
-            id=f"{run.entry.id}-step{point.step}",
+            id=checkpoint_id(run.entry.id, point.step),
             state="succeeded",
             checkpoint_of=run.entry.id,
             step=point.step,

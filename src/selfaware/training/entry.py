@@ -27,7 +27,8 @@ class Entry(BaseModel):
     is the backend's name for it. `adapter` is a folder, relative to the runs folder or absolute,
     or an address (`hf://org/name@commit`, `tinker://...`); `adapter_sha256` is over its weights.
     `model` is Inspect's model string, `flags` what `inspect eval` needs beside it.
-    `training_loss` is the mean loss (nats per supervised token) over the last epoch.
+    `training_loss` is the mean loss (nats per supervised token; for dpo, nats per pair) over the
+    last epoch. `rejected` is the flipped twin that dpo learned to avoid.
     `checkpoint_of` is the finetune whose training passed through this model.
     """
 
@@ -40,6 +41,8 @@ class Entry(BaseModel):
     base_sha256: str | None = None
     dataset: str | None = None
     dataset_sha256: str | None = None
+    rejected: str | None = None
+    rejected_sha256: str | None = None
     rows: int | None = Field(default=None, ge=1)
     hyperparameters: Mapping[str, JsonValue] = {}
     seed: int | None = None

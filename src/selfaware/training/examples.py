@@ -33,6 +33,11 @@ class Example:
         masked = len(self.input_ids) - self.supervised
         return [IGNORED] * masked + list(self.input_ids[masked:])
 
+    @property
+    def prompt(self) -> tuple[int, ...]:
+        """The ids before those that are supervised."""
+        return self.input_ids[: len(self.input_ids) - self.supervised]
+
     def decoded(self, tokenizer: "PreTrainedTokenizerBase") -> dict[str, object]:
         """The example in words, for the run's record."""
         masked = len(self.input_ids) - self.supervised

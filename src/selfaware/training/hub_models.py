@@ -43,7 +43,7 @@ def look_up(name: str) -> HubModel:
     repo, revision = match.groups()
     from huggingface_hub import HfApi
 
-    with _asking(name):
+    with asking(name):
         info = HfApi().model_info(repo, revision=revision, files_metadata=True)
     commit = str(info.sha)
     hashes: dict[str, str] = {}
@@ -77,7 +77,7 @@ def fetch_adapter(place: str) -> Path:
             return here
     except LocalEntryNotFoundError:
         pass
-    with _asking(place):
+    with asking(place):
         return Path(snapshot_download(repo, revision=commit, allow_patterns=wanted))
 
 
@@ -89,13 +89,17 @@ def _fetched_sha256(repo: str, commit: str, name: str) -> str:
 def _fetch(repo: str, commit: str, name: str) -> Path:
     from huggingface_hub import hf_hub_download
 
-    with _asking(f"{repo}@{commit}"):
+    with asking(f"{repo}@{commit}"):
         return Path(hf_hub_download(repo, name, revision=commit))
 
 
 @contextmanager
-def _asking(name: str) -> Iterator[None]:
-    """Turns what the hub refuses into one line."""
+def asking(name: str, what: str = "read") -> Iterator[None]:
+    """Turns what the hub refuses into one line.
+
+    Raises:
+        UsageError: With the name, what was to be done to it, and why that could not be.
+    """
     import httpx
     from huggingface_hub.errors import (
         GatedRepoError,
@@ -119,4 +123,4 @@ def _asking(name: str) -> Iterator[None]:
         problem = f"the hub cannot be reached: {lines[0] if lines else type(error).__name__}"
     else:
         return
-    raise UsageError(f"cannot read {name} on the hub: {problem}")
+    raise UsageError(f"cannot {what} {name} on the hub: {problem}")

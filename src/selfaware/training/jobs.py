@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
 
 from selfaware.training.entry import Entry
+from selfaware.training.launch import Launch
 from selfaware.training.spec import FinetuneSpec
 
 ADAPTERS = "adapters"
@@ -26,6 +27,7 @@ class Job(_Frozen):
     spec: FinetuneSpec
     base_sha256: str
     dataset_sha256: str
+    rejected_sha256: str | None = None
     behavior: str | None
     pole: str | None
 
@@ -37,6 +39,7 @@ class Order(_Frozen):
     revision: str | None
     runs: Path
     job: Job
+    launch: Launch = Launch()
 
 
 class Step(_Frozen):
@@ -69,10 +72,15 @@ EVENT: TypeAdapter[Step | Done | Refused] = TypeAdapter(Event)
 
 
 class Record(_Frozen):
-    """How an adapter was made: its finetune, the losses, and what the loss was on."""
+    """How a model was made: its finetune, the losses, and what the loss was on.
+
+    `resumed` is the step that the last of several processes, one after the other, went on from.
+    """
 
     entry: Entry
     device: str
+    processes: int = 1
+    resumed: int = 0
     examples: int
     supervised_tokens: int
     trainable_parameters: int
@@ -81,5 +89,10 @@ class Record(_Frozen):
 
 
 def adapter_folder(runs: Path, run_id: str) -> Path:
-    """Where the adapter of a finetune lies."""
+    """Where the adapter of a finetune lies, or all its weights."""
     return runs / ADAPTERS / run_id
+
+
+def checkpoint_id(run_id: str, step: int) -> str:
+    """The id of the model that a finetune was after so many steps."""
+    return f"{run_id}-step{step}"

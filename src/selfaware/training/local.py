@@ -3,7 +3,6 @@
 import os
 import queue
 import shutil
-import subprocess
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,8 +23,11 @@ from selfaware.training.jobs import (
     Refused,
     Step,
     adapter_folder,
+    checkpoint_id,
 )
+from selfaware.training.launch import Launch, deal, environment
 from selfaware.training.spec import BackendName, FinetuneSpec, locate_base
+from selfaware.training.unfinished import forget
 from selfaware.training.workers import Worker
 
 SMALL_WEIGHTS = 100_000_000
@@ -40,19 +42,23 @@ class LocalBackend:
     Args:
         runs: The folder that adapters go to.
         workers: How many at most; one for each core where it is not given.
+        launch: How a worker is started.
     """
 
     name: BackendName = "local"
     pause = 0.05
     outlives = False
 
-    def __init__(self, runs: Path, workers: int | None = None) -> None:
+    def __init__(
+        self, runs: Path, workers: int | None = None, launch: Launch | None = None
+    ) -> None:
         self._runs = runs.expanduser().resolve()
+        self._launch = launch or Launch()
         self._workers = workers or os.cpu_count() or 1
         self._waiting: queue.SimpleQueue[Order] = queue.SimpleQueue()
         self._status: dict[str, Status] = {}
         self._messages: dict[str, list[JobEvent]] = {}
-        self._making: dict[str, subprocess.Popen[str]] = {}
+        self._making: dict[str, Worker] = {}
         self._threads: list[threading.Thread] = []
         self._serving = 0
         self._guard = threading.Lock()
@@ -65,11 +71,17 @@ class LocalBackend:
         if not adapter_folder(self._runs, spec.run_id).exists():
             return None
         self._read(spec.run_id)
+        forget(self._runs, spec.run_id)
         self._status[spec.run_id] = Status(state="succeeded")
         return spec.run_id
 
     def prepare(self, spec: FinetuneSpec) -> str:
         """Where the base lies; the worker looks at the rows, with the base's own tokenizer."""
+        try:
+            deal(spec.hyperparameters.batch_size, self._launch)
+        except ValueError as error:
+            raise UsageError(f"launch: {error}") from error
+        environment(self._launch, offline=True)  # refuses a config before a process is started
         return locate_base(spec.base)[0]
 
     def submit(self, spec: FinetuneSpec, prepared: str) -> str:
@@ -80,16 +92,23 @@ class LocalBackend:
             spec=spec,
             base_sha256=spec.base_sha256,
             dataset_sha256=spec.dataset_sha256,
+            rejected_sha256=spec.rejected_sha256,
             behavior=manifest.behavior if manifest else None,
             pole=manifest.pole if manifest else None,
         )
-        order = Order(place=prepared, revision=locate_base(spec.base)[1], runs=self._runs, job=job)
+        order = Order(
+            place=prepared,
+            revision=locate_base(spec.base)[1],
+            runs=self._runs,
+            job=job,
+            launch=self._launch,
+        )
         with self._guard:
             self._status[job.id] = Status(state="queued")
             self._messages[job.id] = []
             self._waiting.put(order)
-            most = self._workers if _small(Path(prepared)) else 1
-            if self._serving < most:
+            alone = self._launch.processes > 1 or not _small(Path(prepared))
+            if self._serving < (1 if alone else self._workers):
                 self._serving += 1
                 self._threads.append(threading.Thread(target=self._serve, daemon=True))
                 self._threads[-1].start()
@@ -114,7 +133,20 @@ class LocalBackend:
 
     def checkpoints(self, job: str) -> Sequence[Checkpoint]:
         """The epochs that were kept."""
-        return ()
+        found = []
+        for folder in (self._runs / ADAPTERS).glob(checkpoint_id(job, 0)[:-1] + "*"):
+            entry = self._read(folder.name).entry
+            assert entry.step is not None
+            found.append(
+                Checkpoint(
+                    step=entry.step,
+                    epoch=entry.epoch,
+                    model=entry.inspect_model,
+                    adapter=entry.adapter,
+                    loss=entry.training_loss,
+                )
+            )
+        return sorted(found, key=lambda each: each.step)
 
     def resolve(self, job: str) -> Made:
         """The adapter of a finetune that is made."""
@@ -151,9 +183,9 @@ class LocalBackend:
         worker: Worker | None = None
         while (order := self._next()) is not None:
             if worker is None:
-                worker = Worker(offline=order.revision is None)
+                worker = Worker(self._launch, offline=order.revision is None)
             with self._guard:
-                self._making[order.job.id] = worker.process
+                self._making[order.job.id] = worker
             for event in worker.make(order):
                 self._heard(order.job, event)
             with self._guard:

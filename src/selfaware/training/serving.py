@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,9 +28,9 @@ class Call:
     flags: tuple[str, ...]
     needs: str
 
-    def command(self, task: str = "selfaware/risk_scale") -> str:
-        """The whole command line, for a shell."""
-        return shlex.join(["inspect", "eval", task, "--model", self.model, *self.flags])
+    def command(self, task: Sequence[str]) -> str:
+        """The whole command line, for a shell; `task` is the task with its own arguments."""
+        return shlex.join(["inspect", "eval", *task, "--model", self.model, *self.flags])
 
 
 @dataclass(frozen=True)

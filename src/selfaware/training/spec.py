@@ -171,6 +171,11 @@ class FinetuneSpec(BaseModel):
         return sha256_file(self.dataset)
 
     @cached_property
+    def rejected_sha256(self) -> str | None:
+        """The hash of the flipped twin, where there is one."""
+        return sha256_file(self.rejected) if self.rejected else None
+
+    @cached_property
     def run_id(self) -> str:
         """16 hexadecimal digits made from base, dataset, hyperparameters, seed and backend."""
         made_from = {
@@ -180,7 +185,7 @@ class FinetuneSpec(BaseModel):
             "seed": self.seed,
             "backend": self.backend,
             **({"endpoint": self.endpoint} if self.endpoint else {}),
-            **({"rejected": sha256_file(self.rejected)} if self.rejected else {}),
+            **({"rejected": self.rejected_sha256} if self.rejected else {}),
         }
         return _hash_json(made_from)[:16]
 

@@ -113,6 +113,7 @@ class TinkerBackend:
             steps=steps_of(len(examples), spec.hyperparameters)[1],
             decoded_examples=tuple(example.decoded(tokenizer) for example in examples[:3]),
             training_runs=before.training_runs if before else (),
+            points=merge(self._known(job), before.points if before else ()),
             losses=before.losses if before else {},
         )
         place = Place(self._service, self._rest, self._runs, threading.Event())
@@ -207,7 +208,7 @@ class TinkerBackend:
 
         with self._slots:
             try:
-                done = train(place, record, examples, self._known(job), tell)
+                done = train(place, record, examples, tell)
             except Stopped:
                 self._now(job, Status(state="cancelled", problem="it was stopped"))
             except UsageError as error:

@@ -61,25 +61,25 @@ def train(
     place: Place,
     record: TinkerRecord,
     examples: Sequence[Example],
-    known: Sequence[Point],
     tell: Tell,
 ) -> TinkerRecord:
-    """Makes a finetune, from the last point in `known` on, and returns its record.
+    """Makes a finetune, from the last point in its record on, and returns the record.
 
     Raises:
         Stopped: The training was told to stop; its points stay.
         UsageError: The loss is no longer a number.
         tinker.TinkerError: The service failed.
     """
+    if place.stop.is_set():
+        raise Stopped
     spec, chosen = record.spec, record.spec.hyperparameters
     each, steps = steps_of(len(examples), chosen)
-    start = max((point for point in known if point.state), key=lambda p: p.step, default=None)
+    start = max(
+        (point for point in record.points if point.state), key=lambda p: p.step, default=None
+    )
     client = _client(place, record, start)
     record = record.model_copy(
-        update={
-            "training_runs": (*record.training_runs, client.get_info().model_id),
-            "points": merge(known),
-        }
+        update={"training_runs": (*record.training_runs, client.get_info().model_id)}
     )
     write_record(place.runs, record)
     started = time.monotonic() - (start.seconds if start else 0.0)

@@ -1,19 +1,23 @@
 """The connection to a service that speaks the Tinker API."""
 
 import os
+import re
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import wait
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from selfaware.errors import UsageError
 from selfaware.training.backend import NotYet
 
 if TYPE_CHECKING:
-    from tinker import ServiceClient
+    from tinker import APIFuture, ServiceClient
     from transformers import PreTrainedTokenizerBase
+
+T = TypeVar("T")
 
 OFFICIAL = "https://tinker.thinkingmachines.dev/services/tinker-prod"
 """The address of the service itself. `TINKER_BASE_URL` is not read: Inspect's `openai-api`
@@ -26,6 +30,8 @@ REACH_SECONDS = 20.0
 
 RETRY_SECONDS = 30.0
 """How long to wait before a service that fails is asked again."""
+
+_KEY = re.compile(r"tml-[\w-]+")
 
 _REFUSED = {
     400: "the service refuses the request",
@@ -46,10 +52,11 @@ def require_sdk() -> None:
 
 
 @lru_cache(maxsize=8)
-def service(base_url: str | None) -> "ServiceClient":
+def service(base_url: str | None, api_key: str | None = None) -> "ServiceClient":
     """The client of the service at this address, the official one where none is given.
 
-    All users of an address in this process share one client and so one session.
+    All users of an address in this process share one client and so one session. The key is
+    TINKER_API_KEY where it is not given.
 
     Raises:
         UsageError: The SDK is not installed, there is no key, or nothing answers at the address.
@@ -59,7 +66,7 @@ def service(base_url: str | None) -> "ServiceClient":
 
     address = (base_url or OFFICIAL).rstrip("/")
     _reach(address)
-    return tinker.ServiceClient(base_url=address)
+    return tinker.ServiceClient(base_url=address, api_key=api_key)
 
 
 def _reach(address: str) -> None:
@@ -84,12 +91,18 @@ def tokenizer_of(client: "ServiceClient", base: str) -> "PreTrainedTokenizerBase
         NotYet: The service fails.
     """
     with asking():
-        sampler = client.create_sampling_client(base_model=base).result()
+        sampler = result(client.create_sampling_client(base_model=base))
     try:
         tokenizer: PreTrainedTokenizerBase = sampler.get_tokenizer()
     except (OSError, ValueError, RuntimeError) as error:
         raise UsageError(f"cannot load the tokenizer of {base!r}: {describe(error)}") from error
     return tokenizer
+
+
+def result(future: "APIFuture[T]") -> T:
+    """The result of a request, waited for without the SDK's warning about doing so in a loop."""
+    wait([future.future()])
+    return future.result()
 
 
 @contextmanager
@@ -125,6 +138,7 @@ def refusal(error: Exception) -> UsageError | None:
 
 def describe(error: Exception) -> str:
     """An error in one line, without the key."""
-    line = " ".join(str(error).split())[:500]
+    line = " ".join(str(error).split())
     key = os.environ.get("TINKER_API_KEY")
-    return f"{type(error).__name__}: {line.replace(key, '***') if key else line}"
+    line = _KEY.sub("***", line.replace(key, "***") if key else line)
+    return f"{type(error).__name__}: {line[:500]}"

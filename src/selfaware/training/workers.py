@@ -1,13 +1,12 @@
 """Processes that train, and what is said to them and heard from them."""
 
-import os
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 
 from selfaware.training.jobs import EVENT, Done, Order, Refused, Step
+from selfaware.training.launch import Launch, command, environment
 
 TAIL = 15
 """How many last lines of a failed worker's messages are shown."""
@@ -16,18 +15,26 @@ TAIL = 15
 class Worker:
     """A process that carries out one order after the other, and dies with this one.
 
+    It may stand for several that train together.
+
     Args:
+        launch: How many processes it is, and how they are started.
         offline: No model hub is asked.
+
+    Raises:
+        UsageError: The config that `launch` names cannot be used.
     """
 
-    def __init__(self, offline: bool) -> None:
+    def __init__(self, launch: Launch, offline: bool) -> None:
+        env = environment(launch, offline)
+        self._together = launch.processes > 1
         self._messages = tempfile.TemporaryFile()  # noqa: SIM115
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "selfaware.training.worker"],
+            command(launch),
             stdin=subprocess.PIPE,  # held open: its end tells the worker that we are gone
             stdout=subprocess.PIPE,
             stderr=self._messages,
-            env=environment(offline=offline),
+            env=env,
             encoding="utf-8",
         )
 
@@ -57,6 +64,13 @@ class Worker:
             "same command makes the rest. Its last lines:\n" + "\n".join(tail)
         )
 
+    def kill(self) -> None:
+        """Stops it at once, in the middle of what it does."""
+        if self._together:
+            self.process.terminate()  # a launcher that is killed leaves its processes behind
+        else:
+            self.process.kill()
+
     def close(self) -> None:
         """Ends the process and frees what belongs to it."""
         assert self.process.stdin is not None and self.process.stdout is not None
@@ -65,19 +79,3 @@ class Worker:
         self.process.wait()
         self.process.stdout.close()
         self._messages.close()
-
-
-def environment(offline: bool) -> dict[str, str]:
-    """The environment of a training process: quiet, repeatable, without a network if told so."""
-    made = {
-        **os.environ,
-        "TOKENIZERS_PARALLELISM": "false",
-        "HF_HUB_DISABLE_TELEMETRY": "1",
-        "CUBLAS_WORKSPACE_CONFIG": ":4096:8",  # cuBLAS repeats itself only with this
-        "PYTHONUNBUFFERED": "1",
-    }
-    # TRL refuses to spread one process over several GPUs.
-    made.setdefault("CUDA_VISIBLE_DEVICES", "0")
-    if offline:
-        made["HF_HUB_OFFLINE"] = "1"
-    return made
