@@ -203,7 +203,6 @@ class Jobs:
         if not far.done:
             return False
         self._keep(job, far)
-        job.shown.fine_tuned_model = None
         self._enter(job, "moderation", "Evaluating model against our usage policies")
         return True
 
@@ -235,17 +234,17 @@ class Jobs:
         from openai.types.fine_tuning.jobs import FineTuningJobCheckpoint
         from openai.types.fine_tuning.jobs.fine_tuning_job_checkpoint import Metrics
 
-        for step, made in far.kept.items():
-            name = model_name(job.shown.model, job.suffix, made)
+        for kept in far.kept:
+            name = model_name(job.shown.model, job.suffix, kept.model)
             job.checkpoints.append(
                 FineTuningJobCheckpoint(
                     id=f"ftckpt-{secrets.token_hex(12)}",
                     created_at=int(self._clock.now()),
                     fine_tuned_model_checkpoint=name,
                     fine_tuning_job_id=job.shown.id,
-                    metrics=Metrics(step=step, train_loss=far.loss),
+                    metrics=Metrics(step=kept.step, train_loss=kept.loss),
                     object="fine_tuning.job.checkpoint",
-                    step_number=step,
+                    step_number=kept.step,
                 )
             )
 
