@@ -4,11 +4,16 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import yaml
+
 if TYPE_CHECKING:
     from inspect_ai.model import Model
 
 BASE_URL = "--model-base-url"
 """The flag by which `inspect eval` is told the address of a service."""
+
+MODEL_ARG = "-M"
+"""The flag by which `inspect eval` is told an argument of a model, as `name=value`."""
 
 _CHAT_NAMES = re.compile(r"gpt-[34](?!\d)")
 """Names that Inspect's provider for OpenAI asks by chat completions, with all settings."""
@@ -28,9 +33,24 @@ def hosted_model(name: str, endpoint: str | None) -> tuple[str, tuple[str, ...]]
     return f"{provider}/{name}", (BASE_URL, endpoint)
 
 
+def tinker_model(name: str, endpoint: str | None) -> tuple[str, tuple[str, ...]]:
+    """Inspect's model string and flags for a base or an address of sampler weights at Tinker."""
+    return f"tinker/{name}", (BASE_URL, endpoint) if endpoint else ()
+
+
+def hub_name(base: str) -> str:
+    """The Hugging Face name of a base by its name at Together, which marks those to finetune."""
+    return base.removesuffix("-Reference")
+
+
 def load(model: str, flags: Sequence[str] = ()) -> "Model":
     """The model as Inspect has it, asked where its flags say."""
     from inspect_ai.model import get_model
 
-    base_url = flags[list(flags).index(BASE_URL) + 1] if BASE_URL in flags else None
-    return get_model(model, base_url=base_url)
+    pairs = list(zip(flags[::2], flags[1::2], strict=True))
+    base_url = dict(pairs).get(BASE_URL)
+    args = (value.partition("=") for flag, value in pairs if flag == MODEL_ARG)
+    # Values are read as on the command line, where they are YAML.
+    return get_model(
+        model, base_url=base_url, **{key: yaml.safe_load(value) for key, _, value in args}
+    )

@@ -33,7 +33,7 @@ def training_file(spec: FinetuneSpec) -> Iterator[BinaryIO]:
     name = file_name(spec)
     with TemporaryFile() as file:
         rows = 0
-        for line in _lines(spec):
+        for line in lines(spec):
             file.write(line.encode() + b"\n")
             rows += 1
         if rows < FEWEST_ROWS:
@@ -49,7 +49,12 @@ def training_file(spec: FinetuneSpec) -> Iterator[BinaryIO]:
         yield file
 
 
-def _lines(spec: FinetuneSpec) -> Iterator[str]:
+def lines(spec: FinetuneSpec) -> Iterator[str]:
+    """The lines of a finetune's file, as OpenAI and others take them: chats, or preferences.
+
+    Raises:
+        UsageError: A bad row, or a twin of other prompts.
+    """
     if spec.rejected is None:
         for row in stream_rows(spec.dataset):
             yield _json(row.model_dump(exclude_none=True))
