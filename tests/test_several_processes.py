@@ -149,3 +149,7 @@ def test_a_launch_that_cannot_be_starts_no_process(
     monkeypatch.setattr(subprocess, "Popen", None)
     with pytest.raises(UsageError, match="launch: batch_size 8 cannot be dealt evenly to 3"):
         losses(specs[:1], tmp_path, Launch(processes=3))
+    everything = Hyperparameters(method="dpo", adaptation="full", batch_size=8)
+    full = specs[1].model_copy(update={"hyperparameters": everything})
+    with pytest.raises(UsageError, match="shares one model out, and dpo of all weights needs"):
+        losses([full], tmp_path, Launch(processes=2, config="fsdp2"))
