@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
 from selfaware.errors import UsageError
+from selfaware.training.spec import Hyperparameters
 
 SHIPPED = ("ddp", "fsdp2")
 """The accelerate configs that come with the package."""
@@ -51,6 +52,26 @@ def deal(batch_size: int, launch: Launch) -> tuple[int, int]:
     most = min(share, launch.rows_at_once or share)
     rows = next(rows for rows in range(most, 0, -1) if share % rows == 0)
     return rows, share // rows
+
+
+def check(launch: Launch, chosen: Hyperparameters) -> None:
+    """Refuses, before any process is started, what cannot be.
+
+    Raises:
+        UsageError: The batch cannot be dealt, the config cannot be used, or it shares one model
+            out where a second one is needed whole.
+    """
+    try:
+        deal(chosen.batch_size, launch)
+    except ValueError as error:
+        raise UsageError(f"launch: {error}") from error
+    if launch.config is None or "ACCELERATE_USE_FSDP" not in _settings(launch.config):
+        return
+    if chosen.method == "dpo" and chosen.adaptation == "full":
+        raise UsageError(
+            f"launch config {launch.config!r} shares one model out, and dpo of all weights needs "
+            "a second one whole: use adaptation lora, or config ddp"
+        )
 
 
 def command(launch: Launch) -> list[str]:
