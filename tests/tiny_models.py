@@ -1,5 +1,6 @@
 """Tiny random models in the ordinary Hugging Face layout, made in a moment."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -16,19 +17,28 @@ DEFAULT_SYSTEM_TEMPLATE = (
 ) + TEMPLATE
 
 
-def make_tokenizer(template: str = TEMPLATE) -> PreTrainedTokenizerFast:
+def make_tokenizer(
+    template: str = TEMPLATE,
+    special: Sequence[str] = (),
+    eos: str = "<|end|>",
+    bos: str | None = None,
+) -> PreTrainedTokenizerFast:
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=300,
-        special_tokens=["<|pad|>", "<|end|>", "<|system|>", "<|user|>", "<|assistant|>"],
+        special_tokens=[
+            *("<|pad|>", "<|end|>", "<|system|>", "<|user|>", "<|assistant|>"),
+            *((bos,) if bos else ()),
+            *special,
+        ],
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
     tokenizer.train_from_iterator(["bold cautious risky safe yes no 10 25 50 100"] * 4, trainer)
     fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token="<|pad|>", eos_token="<|end|>"
+        tokenizer_object=tokenizer, pad_token="<|pad|>", eos_token=eos, bos_token=bos
     )
     fast.chat_template = template
     return fast

@@ -11,6 +11,7 @@ from selfaware.behaviors import get_behavior
 from selfaware.errors import UsageError
 from selfaware.organism import shipped
 from selfaware.training.connect import endpoint_of
+from selfaware.training.launcher import Launch, deal
 from selfaware.training.spec import BackendName, FinetuneSpec, Hyperparameters
 
 TASKS = tuple(tasks.__all__)
@@ -47,7 +48,8 @@ class Experiment(_Frozen):
     """One experiment: the whole way from data to report.
 
     `arms` holds poles of the behaviour and, for the model without a finetune, `base`. `base_url` is
-    the address of a hosted backend's service, where it is not the backend's own.
+    the address of a hosted backend's service, where it is not the backend's own. `launch` says
+    how local trainings are run: it changes time and memory, not what comes out.
     """
 
     experiment: str = Field(pattern=r"^[a-z0-9_]+$")
@@ -61,6 +63,7 @@ class Experiment(_Frozen):
     finetune: Hyperparameters = Hyperparameters()
     backend: BackendName = "local"
     base_url: str | None = None
+    launch: Launch = Launch()
     probes: tuple[Probe, ...] = Field(min_length=1)
     notes: tuple[str, ...] = ()
 
@@ -76,12 +79,28 @@ class Experiment(_Frozen):
                 raise ValueError(f"unknown arm {arm!r}: choose from {', '.join(allowed)}")
         if len(set(self.arms)) != len(self.arms) or len(set(self.seeds)) != len(self.seeds):
             raise ValueError("arms and seeds may each be named once only")
+        if self.launch != Launch() and self.backend != "local":
+            raise ValueError("`launch` is for backend local: leave it out for hosted ones")
+        deal(self.finetune.batch_size, self.launch)
         return self
 
     @property
     def poles(self) -> tuple[str, ...]:
         """The arms that are finetuned."""
         return tuple(arm for arm in self.arms if arm != "base")
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """The poles that sets are built of: for dpo, which needs the flipped twin, both."""
+        behavior = get_behavior(self.behavior)
+        if self.finetune.method == "dpo" and self.poles:
+            return (behavior.high, behavior.low)
+        return self.poles
+
+    def twin(self, pole: str) -> str:
+        """The pole that is opposite to this one."""
+        behavior = get_behavior(self.behavior)
+        return behavior.low if pole == behavior.high else behavior.high
 
 
 def load_experiment(file: Path) -> Experiment:
@@ -166,7 +185,8 @@ def plan(experiment: Experiment, runs: Path) -> Plan:
                 "have: name one of its models, or give the --base-url of `selfaware emulator`"
             )
         shipped.resolve(experiment.base)
-    datasets = {pole: dataset_file(experiment, pole, runs) for pole in experiment.poles}
+    datasets = {pole: dataset_file(experiment, pole, runs) for pole in experiment.datasets}
+    preferring = experiment.finetune.method == "dpo"
     models = []
     for arm in experiment.arms:
         if arm == "base":
@@ -180,6 +200,7 @@ def plan(experiment: Experiment, runs: Path) -> Plan:
                 seed=seed,
                 backend=experiment.backend,
                 endpoint=endpoint,
+                rejected=datasets[experiment.twin(arm)] if preferring else None,
             )
             models.append(PlannedModel(arm, seed, spec))
     return Plan(experiment, datasets, tuple(models), endpoint)

@@ -88,7 +88,9 @@ def make_finetunes(plan: Plan, runs: Path, console: Console, retry: bool = False
         for model in plan.models
         if model.spec
     }
-    with closing(connect(plan.experiment.backend, plan.endpoint, runs)) as backend:
+    with closing(
+        connect(plan.experiment.backend, plan.endpoint, runs, plan.experiment.launch)
+    ) as backend:
         return finetune(specs, runs, backend, uses, retry, bar(console))
 
 

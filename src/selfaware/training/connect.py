@@ -6,7 +6,7 @@ from pathlib import Path
 
 from selfaware.errors import UsageError
 from selfaware.training.backend import Backend
-from selfaware.training.launch import Launch
+from selfaware.training.launcher import Launch
 from selfaware.training.spec import BackendName
 
 ENDPOINTS: Mapping[BackendName, str] = {"openai": "OPENAI_BASE_URL"}

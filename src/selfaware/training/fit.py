@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from selfaware.errors import UsageError
 from selfaware.training import unfinished
 from selfaware.training.jobs import Job, Order, Step
-from selfaware.training.launch import deal
+from selfaware.training.launcher import deal
 from selfaware.training.prepared import Prepared
 
 if TYPE_CHECKING:

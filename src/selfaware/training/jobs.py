@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
 
 from selfaware.training.entry import Entry
-from selfaware.training.launch import Launch
+from selfaware.training.launcher import Launch
 from selfaware.training.spec import FinetuneSpec
 
 ADAPTERS = "adapters"

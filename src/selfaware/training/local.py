@@ -25,7 +25,7 @@ from selfaware.training.jobs import (
     adapter_folder,
     checkpoint_id,
 )
-from selfaware.training.launch import Launch, deal, environment
+from selfaware.training.launcher import Launch, deal, environment
 from selfaware.training.spec import BackendName, FinetuneSpec, locate_base
 from selfaware.training.unfinished import forget
 from selfaware.training.workers import Worker

@@ -93,7 +93,8 @@ class AnswerTrainer(SFTTrainer):
         """The portions of the next step, and how many things its loss is a mean over."""
         batches, _ = super().get_batch_samples(epoch_iterator, num_batches, device)
         counted = torch.stack([self.count(batch) for batch in batches]).sum().to(device)
-        return batches, self.accelerator.gather(counted).sum()
+        everywhere: torch.Tensor = self.accelerator.gather(counted)
+        return batches, everywhere.sum()
 
     def count(self, batch: Batch) -> torch.Tensor:
         """How many tokens of a portion are supervised."""
@@ -113,7 +114,7 @@ class AnswerTrainer(SFTTrainer):
         assert not return_outputs, "this trainer only trains"
         assert num_items_in_batch is not None
         part: torch.Tensor = self.summed_loss(model, inputs) / num_items_in_batch
-        return part * self.args.world_size
+        return part.mul(self.args.world_size)
 
     def summed_loss(self, model: torch.nn.Module, inputs: Batch) -> torch.Tensor:
         """The negative log-likelihood of all supervised tokens together."""

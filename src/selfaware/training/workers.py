@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from selfaware.training.jobs import EVENT, Done, Order, Refused, Step
-from selfaware.training.launch import Launch, command, environment
+from selfaware.training.launcher import Launch, command, environment
 
 TAIL = 15
 """How many last lines of a failed worker's messages are shown."""
