@@ -53,9 +53,21 @@ def deal(batch_size: int, launch: Launch) -> tuple[int, int]:
     return rows, share // rows
 
 
-def command(launch: Launch) -> list[str]:
-    """The command line that starts a training process, or several that belong together."""
-    worker = ["-m", "selfaware.training.worker"]
+TRAINING = "selfaware.training.worker"
+"""The module that a training process runs."""
+
+CORES = "SELFAWARE_CORES"
+"""The environment variable that says on how many cores a process may compute."""
+
+
+def cores() -> int:
+    """On how many cores this process may compute: as it was told, or all that it is let on."""
+    return int(os.environ.get(CORES) or len(os.sched_getaffinity(0)))
+
+
+def command(launch: Launch, module: str = TRAINING) -> list[str]:
+    """The command line that starts a process of ours, or several that belong together."""
+    worker = ["-m", module]
     if launch.processes == 1 and launch.config is None:
         return [sys.executable, *worker]
     run = ["-m", "torch.distributed.run", "--standalone"]
