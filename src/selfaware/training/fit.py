@@ -1,7 +1,6 @@
 """Fitting one finetune with PEFT and TRL, the same way every time."""
 
 import math
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from pydantic import BaseModel
 from selfaware.errors import UsageError
 from selfaware.training import unfinished
 from selfaware.training.jobs import Job, Order, Step
-from selfaware.training.launcher import deal
+from selfaware.training.launcher import cores, deal
 from selfaware.training.loading import be_deterministic, load_model
 from selfaware.training.prepared import Prepared
 
@@ -80,7 +79,7 @@ def fit(
     be_deterministic()
     base = load_model(order)
     small = base.num_parameters() < SMALL
-    threads = max(1, (os.cpu_count() or 1) // order.launch.processes)
+    threads = max(1, cores() // order.launch.processes)
     torch.set_num_threads(1 if small else threads)
     set_seed(job.spec.seed)
     trainable = trainable_parameters(base, chosen)

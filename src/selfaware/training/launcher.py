@@ -18,6 +18,23 @@ SHIPPED = ("ddp", "fsdp2")
 _KINDS = ("MULTI_GPU", "MULTI_CPU", "FSDP")
 
 
+TRAINING = "selfaware.training.worker"
+"""The module that a training process runs."""
+
+CORES = "SELFAWARE_CORES"
+"""The environment variable that says on how many cores a process may compute."""
+
+
+def cores() -> int:
+    """On how many cores this process may compute: as it was told, or all that it is let on."""
+    told = os.environ.get(CORES)
+    if told:
+        return int(told)
+    # macOS and Windows cannot say on which cores a process may run.
+    allowed = getattr(os, "sched_getaffinity", None)
+    return len(allowed(0)) if allowed else os.cpu_count() or 1
+
+
 class Launch(BaseModel):
     """How a local finetune is run; none of it enters the run id.
 
@@ -74,9 +91,9 @@ def check(launch: Launch, chosen: Hyperparameters) -> None:
         )
 
 
-def command(launch: Launch) -> list[str]:
-    """The command line that starts a training process, or several that belong together."""
-    worker = ["-m", "selfaware.training.worker"]
+def command(launch: Launch, module: str = TRAINING) -> list[str]:
+    """The command line that starts a process of ours, or several that belong together."""
+    worker = ["-m", module]
     if launch.processes == 1 and launch.config is None:
         return [sys.executable, *worker]
     run = ["-m", "torch.distributed.run", "--standalone"]
