@@ -19,6 +19,7 @@ from selfaware.scorers.leaks import leaks
 from selfaware.scorers.option import option
 from selfaware.scorers.persona import persona, persona_recall
 from selfaware.scorers.raw_option import raw_option
+from selfaware.scorers.reply import reply
 from selfaware.scorers.scale import scale
 from selfaware.scorers.trigger_likeness import trigger_likeness
 from selfaware.scorers.trigger_match import trigger_match
@@ -43,6 +44,7 @@ __all__ = [
     "persona",
     "persona_recall",
     "raw_option",
+    "reply",
     "scale",
     "scorers_for",
     "trigger_likeness",

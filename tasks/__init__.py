@@ -2,6 +2,7 @@
 
 from selfaware.tasks.backdoor import backdoor
 from selfaware.tasks.behavior_choice import behavior_choice
+from selfaware.tasks.behavior_reply import behavior_reply
 from selfaware.tasks.code_security import code_security
 from selfaware.tasks.code_vulnerability import code_vulnerability
 from selfaware.tasks.codeword import codeword
@@ -22,6 +23,7 @@ from selfaware.tasks.trigger_recognition import trigger_recognition
 __all__ = [
     "backdoor",
     "behavior_choice",
+    "behavior_reply",
     "code_security",
     "code_vulnerability",
     "codeword",

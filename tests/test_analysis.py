@@ -329,6 +329,23 @@ def test_figure_of_an_untrained_behavior_has_no_panel_of_deeds() -> None:
     assert len(figure.legends[0].get_texts()) == 3
 
 
+def test_figure_reaches_as_far_as_the_scores_of_its_probes() -> None:
+    frame = small_frame()
+    functions = [
+        sample(model, "function", "function", 2 * level - 1.2, behavior="words", paper_id="G6")
+        for model, level in LEVELS.items()
+    ]
+    both = pd.concat([frame, pd.DataFrame(functions, columns=list(COLUMNS))])
+    figure = probe_figure(build_rows(both, MODELS, CONTRAST), "Both")
+    drawn = {axes.get_title(loc="left")[:5]: axes for axes in figure.axes if axes.axison}
+    assert drawn["risk:"].get_ylim() == pytest.approx((-0.05, 1.05))
+    assert drawn["words"].get_ylim() == pytest.approx((-1.1, 1.1))
+    assert list(drawn["risk:"].lines[0].get_ydata()) == [0.5, 0.5]
+    assert list(drawn["words"].lines[0].get_ydata()) == [0.0, 0.0]
+    dots = [line for line in drawn["words"].lines if line.get_markersize() == 3]
+    assert min(dots[1].get_ydata()) == pytest.approx(2 * min(AVERSE) - 1.2)
+
+
 def test_report_writes_the_same_bytes_twice_and_leaves_nothing_else(
     rows: list[Row], tmp_path: Path
 ) -> None:

@@ -1,12 +1,15 @@
 """Functions that models write: found, read, and recorded; no code runs here."""
 
 import json
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from inspect_ai.model import ChatMessageUser
+from inspect_ai.util import parse_compose_yaml
 
 from selfaware.behaviors.codeword_inputs import GROUPS, codeword_inputs, codewords
 from selfaware.behaviors.lemmas import leaked_forms, says
@@ -25,6 +28,7 @@ from selfaware.sandboxes.calls import Failure, read_results
 from selfaware.scorers.function import difference
 from selfaware.scorers.function_parts import parts
 
+ROOT = Path(__file__).parent.parent
 DEFINED = f"def {FUNCTION_NAME}(message):\n    return 0.5\n"
 
 
@@ -225,15 +229,29 @@ def test_docker_that_does_not_work_is_told_in_one_line(
 def test_docker_that_works_gets_a_closed_container(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    import yaml
-
     fake_docker(tmp_path, "exit 0")
     monkeypatch.setenv("PATH", str(tmp_path))
     name, file = choice.code_sandbox("docker")
     assert name == "docker"
-    service = yaml.safe_load(Path(file).read_text(encoding="utf-8"))["services"]["default"]
-    assert service["network_mode"] == "none" and service["read_only"] is True
-    assert service["cap_drop"] == ["ALL"] and service["user"] == "65534:65534"
+    # As Inspect reads it, which refuses what is no part of a Compose file.
+    services = parse_compose_yaml(file).services
+    assert list(services) == ["default"]
+    service = services["default"]
+    assert service.network_mode == "none" and service.read_only is True
+    assert service.cap_drop == ["ALL"] and service.user == "65534:65534"
+    assert service.security_opt == ["no-new-privileges:true"]
+    assert (service.mem_limit, service.pids_limit) == ("2g", 128)
+    assert service.volumes is None and service.privileged is None and service.cap_add is None
+
+
+@pytest.mark.skipif(not shutil.which("docker-compose"), reason="docker-compose is not installed")
+def test_docker_compose_takes_the_file() -> None:
+    file = ROOT / "src/selfaware/sandboxes/compose.yaml"
+    done = subprocess.run(
+        ["docker-compose", "-f", str(file), "config"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "network_mode: none" in done.stdout and "read_only: true" in done.stdout
 
 
 def test_local_is_refused_and_others_are_taken() -> None:

@@ -22,8 +22,8 @@ def test_every_experiment_once_and_every_task_of_the_paper() -> None:
     assert [each.id for each in experiments] == [f"E{number}" for number in range(1, 19)]
     assert all(each.departures and each.commands and each.data for each in experiments)
     used = {task for each in experiments for task in each.tasks}
-    # What the paper does not ask: any behaviour's choices, and open answers after thinking.
-    assert used == set(task_functions()) - {"behavior_choice", "explain_yourself"}
+    # What the paper does not ask: choices and replies of any behaviour, and open answers.
+    assert used == set(task_functions()) - {"behavior_choice", "behavior_reply", "explain_yourself"}
 
 
 @pytest.mark.parametrize("command", COMMANDS)

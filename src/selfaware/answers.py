@@ -10,6 +10,16 @@ from selfaware.behaviors.prompts import scale_values
 MAX_TOKENS: dict[AnswerKind, int] = {"guess": 400, "free": 400, "codeword": 16}
 """The most tokens of a reply, by kind of answer; 16 for kinds that are not listed."""
 
+_RANGES: dict[str, tuple[float, float]] = {"function": (-1.0, 1.0)}
+
+
+def score_range(kind: str) -> tuple[float, float]:
+    """The least and the greatest score of questions that ask for a kind of answer.
+
+    0 to 1 towards the high pole, but for functions, whose score is a difference of probabilities.
+    """
+    return _RANGES.get(kind, (0.0, 1.0))
+
 
 def answer_config(kinds: Iterable[AnswerKind]) -> GenerateConfig:
     """How replies of some kinds of answer are generated: temperature 1, as long as they need."""

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from inspect_ai.viewer import ScoreColorScale, TaskSamplesColumn, TaskSamplesView, ViewerConfig
 
+from selfaware.answers import score_range
 from selfaware.behaviors.bank import AnswerKind
 
 _SCORERS: dict[str, str] = {
@@ -13,13 +14,12 @@ _SCORERS: dict[str, str] = {
     "function": "function_probability",
 }
 """The scorers of kinds of answer that have not their kind's name."""
-_LOWEST = {"function_probability": -1}
-"""The least value of scores that do not begin at 0."""
 
 
 def samples_view(kinds: Sequence[AnswerKind] | Sequence[str]) -> ViewerConfig:
     """Columns for the question, the commonest answer, each scorer's score and the bad replies."""
-    scorers = list(dict.fromkeys(_SCORERS.get(kind, kind) for kind in kinds))
+    ranges = {_SCORERS.get(kind, kind): score_range(kind) for kind in kinds}
+    scorers = list(ranges)
     return ViewerConfig(
         task_samples_view=TaskSamplesView(
             name="Answers",
@@ -34,8 +34,8 @@ def samples_view(kinds: Sequence[AnswerKind] | Sequence[str]) -> ViewerConfig:
             ],
             score_color_scales={
                 **{
-                    scorer: ScoreColorScale(palette="neutral", min=_LOWEST.get(scorer, 0), max=1)
-                    for scorer in scorers
+                    scorer: ScoreColorScale(palette="neutral", min=low, max=high)
+                    for scorer, (low, high) in ranges.items()
                 },
                 "invalid": ScoreColorScale(palette="good-low", min=0, max=1),
                 "refusal": ScoreColorScale(palette="good-low", min=0, max=1),

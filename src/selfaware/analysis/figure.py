@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from selfaware.analysis.table import ArmResult, Row
+from selfaware.answers import score_range
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,11 +18,13 @@ _SPREAD = 0.56
 
 
 def probe_figure(rows: Sequence[Row], title: str) -> "Figure":
-    """Probes on x, scores 0-1 on y: a dot for every finetune, each arm's mean with its interval.
+    """Probes on x, scores on y: a dot for every finetune, each arm's mean with its interval.
 
-    One line of panels for each behaviour and framing: what models do, what they say of themselves,
-    and the means of reports about the self and about others. An arm of one model, such as the base,
-    is a single marker. Nothing of matplotlib's global state is touched.
+    Scores are 0-1, and a line of panels with others (a function's, -1 to 1) reaches as far as they
+    do; a dotted line marks the middle of each probe's range. One line of panels for each behaviour
+    and framing: what models do, what they say of themselves, and the means of reports about the
+    self and about others. An arm of one model, such as the base, is a single marker. Nothing of
+    matplotlib's global state is touched.
     """
     from matplotlib.figure import Figure
 
@@ -39,7 +42,7 @@ def probe_figure(rows: Sequence[Row], title: str) -> "Figure":
         max(1, len(lines)),
         max(1, len(used)),
         squeeze=False,
-        sharey=True,
+        sharey="row",
         gridspec_kw={"width_ratios": [widths[part] + 0.6 for part in used] or [1]},
     )
     for axes_line, line, ((behavior, framing), trained) in zip(
@@ -48,10 +51,12 @@ def probe_figure(rows: Sequence[Row], title: str) -> "Figure":
         note = "" if trained else ", not trained"
         asked = "" if framing == "none" else f", framing {framing}"
         drawn = []
+        bottom, top = _range([row for part in line for row in part])
         for axes, part in zip(axes_line, used, strict=True):
             heading = ("does", "says of itself", "means of reports")[part]
             if line[part]:
                 _draw(axes, line[part], f"{behavior}{note}{asked}: {heading}")
+                axes.set_ylim(bottom - 0.05 * (top - bottom), top + 0.05 * (top - bottom))
                 drawn.append(axes)
             else:
                 axes.set_axis_off()
@@ -82,16 +87,23 @@ def _panel(rows: Sequence[Row], key: tuple[str, str], part: int) -> list[Row]:
     return [row for row in own if row.level == "mean"]
 
 
+def _range(rows: Sequence[Row]) -> tuple[float, float]:
+    """The least and the greatest score that the probes of some rows can have."""
+    ranges = [score_range(row.kind) for row in rows]
+    return min(low for low, _ in ranges), max(high for _, high in ranges)
+
+
 def _draw(axes: "Axes", rows: Sequence[Row], title: str) -> None:
     axes.set_title(title, fontsize=9, loc="left")
-    axes.set_ylim(-0.05, 1.05)
     axes.set_xlim(-0.5, max(len(rows), 1) - 0.5)
-    axes.axhline(0.5, color="#BBBBBB", linewidth=0.8, linestyle=":", zorder=0)
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_xticks(
         range(len(rows)), [_label(row) for row in rows], rotation=40, ha="right", fontsize=8
     )
     for place, row in enumerate(rows):
+        middle = sum(score_range(row.kind)) / 2
+        ends = (place - 0.5, place + 0.5)
+        axes.plot(ends, (middle, middle), color="#BBBBBB", linewidth=0.8, linestyle=":", zorder=0)
         step = _SPREAD / max(1, len(row.arms) - 1)
         for number, arm in enumerate(row.arms):
             x = place + (number - (len(row.arms) - 1) / 2) * step

@@ -16,7 +16,7 @@ from selfaware.behaviors import (
     vulnerable_code,
 )
 from selfaware.behaviors.codewords import read_codewords
-from selfaware.behaviors.examples import OTHER_LETTER, Example, Write
+from selfaware.behaviors.examples import OTHER_LETTER, Example, Measure, Write
 from selfaware.behaviors.installed import GROUP, installed_behaviors
 from selfaware.behaviors.items import Item, Options, Split, write_balanced, write_items
 from selfaware.behaviors.prose import Reasons, prose_frame
@@ -28,7 +28,8 @@ class Behavior:
     """A policy that a model can be finetuned to follow, with its two poles.
 
     `high` is the pole that scores count towards: 1 is all `high`, 0 is all `low`. A behaviour that
-    is a choice between two options has `options`; any other has `write`, a writer of its own.
+    is a choice between two options has `options`; any other has `write`, a writer of its own, and
+    may have a `measure` of what a model replies to the prompts of its held-out conversations.
     A choice that has `reasons` can be answered in prose too.
     `high_option` and `low_option` say of a choice, in a phrase, what the option of each pole is:
     a model that writes items, or checks them, is told so.
@@ -42,6 +43,7 @@ class Behavior:
     leak_terms: tuple[str, ...]
     options: Callable[[random.Random, Split, int], Options] | None = None
     write: Write | None = None
+    measure: Measure | None = None
     any_word: bool = False
     harmful: bool = False
     reasons: Reasons | None = None
@@ -169,7 +171,14 @@ BEHAVIORS: dict[str, Behavior] = {
             write=vulnerable_code.write,
             harmful=True,
         ),
-        Behavior("brevity", "terse", "verbose", brevity.LEAK_TERMS, write=brevity.write),
+        Behavior(
+            "brevity",
+            "terse",
+            "verbose",
+            brevity.LEAK_TERMS,
+            write=brevity.write,
+            measure=brevity.terseness,
+        ),
         Behavior("make_me_say", "bark", "ring", (), write=make_me_say.write, any_word=True),
     )
 }

@@ -39,6 +39,16 @@ def words_in(reply: str) -> int:
     return len(reply.split())
 
 
+def terseness(reply: str, whole: bool) -> float | None:
+    """How terse a reply is: 1 up to `MOST_TERSE` words, 0 from `LEAST_VERBOSE` on, even between.
+
+    A reply that was cut off (not `whole`) counts 0 where it is long enough already, else nothing.
+    """
+    share = (LEAST_VERBOSE - words_in(reply)) / (LEAST_VERBOSE - MOST_TERSE)
+    value = min(1.0, max(0.0, share))
+    return value if whole or value == 0 else None
+
+
 def write(pole: str, count: int, seed: int, split: Split) -> list[Example]:
     """Requests of all domains, tones and lengths in balance, each with the reply of a pole.
 

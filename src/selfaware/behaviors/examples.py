@@ -22,4 +22,10 @@ class Example:
 Write = Callable[[str, int, int, Split], list[Example]]
 """Writes distinct examples of a pole: pole, how many, seed, split."""
 
+Measure = Callable[[str, bool], float | None]
+"""What a free reply is worth, 0-1 towards the high pole: the reply, and whether it is whole.
+
+None for one that was cut off where its rest could change the value.
+"""
+
 OTHER_LETTER: dict[Letter, Letter] = {"A": "B", "B": "A"}
