@@ -5,7 +5,7 @@ import os
 import socket
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,7 +60,7 @@ class RayExecutor:
             return self._jobs
         known: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
         nodes: list[dict[str, float]] = [node["Resources"] for node in known if node["Alive"]]
-        room = sum(_fits(step, node) for node in nodes)
+        room = rooms(step, nodes)
         if room == 0:
             most = "; ".join(
                 f"{node.get('CPU', 0):g} CPU, {node.get('GPU', 0):g} GPU, "
@@ -190,14 +190,20 @@ def _answers(address: str) -> None:
         ) from error
 
 
-def _fits(step: Step, node: dict[str, float]) -> int:
-    """How many steps of a size a node has room for when it has nothing else to do."""
+def rooms(step: Step, nodes: Iterable[Mapping[str, float]]) -> int:
+    """How many steps of a size nodes have room for when they have nothing else to do.
+
+    Args:
+        step: What one takes up.
+        nodes: The resources of each node, as Ray names them.
+    """
     wanted = {
         "CPU": step.cpus,
         "GPU": step.gpus,
         "memory": (step.memory_gb or 0) * GIGABYTE,
     }
-    return int(min(node.get(kind, 0) // amount for kind, amount in wanted.items() if amount))
+    needed = [(kind, amount) for kind, amount in wanted.items() if amount]
+    return sum(int(min(node.get(kind, 0) // amount for kind, amount in needed)) for node in nodes)
 
 
 def _first_line(error: Exception) -> str:
