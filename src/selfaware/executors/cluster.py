@@ -156,6 +156,7 @@ def _join(address: str) -> None:
     os.environ.setdefault("RAY_NUM_REDIS_GET_RETRIES", "1")
     try:
         import ray
+        from ray.exceptions import RayError
     except ModuleNotFoundError as error:
         raise UsageError(
             "--executor ray needs Ray: install it with `pip install 'selfaware[cluster]'`"
@@ -169,7 +170,7 @@ def _join(address: str) -> None:
         _answers(address)
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (ConnectionError, RuntimeError, ValueError, RayError) as error:
         raise UsageError(
             f"cannot join the Ray cluster at {address!r}: {_first_line(error)}; start one with "
             "`ray start --head`, or give --address HOST:PORT"
