@@ -13,6 +13,7 @@ from selfaware.training.entry import Entry
 from selfaware.training.jobs import RECORD
 from selfaware.training.serving import Call, calls, read_weights
 from selfaware.training.standing import Standing, shutdown_warning, standing
+from selfaware.training.tinker_points import record_path
 
 HEAD = ("id", "state", "arm", "base", "seed", "backend", "model")
 
@@ -142,12 +143,13 @@ def _rows(runs: Path, entry: Entry) -> Iterator[str]:
 
 def decoded_rows(runs: Path, entry: Entry) -> list[dict[str, object]]:
     """The rows that the record of a finetune shows: row, what is masked, what is supervised."""
-    if entry.adapter and "://" not in entry.adapter:
-        record = _read(runs / entry.adapter / RECORD)
-        decoded = record.get("decoded_examples")
+    of = entry.checkpoint_of or entry.id
+    folders = [runs / entry.adapter] if entry.adapter and "://" not in entry.adapter else []
+    for record in (*(folder / RECORD for folder in folders), record_path(runs, of)):
+        decoded = _read(record).get("decoded_examples")
         if isinstance(decoded, list):
             return [row for row in decoded[:SHOWN] if isinstance(row, dict)]
-    uploaded = _read(record_file(runs, entry.checkpoint_of or entry.id)).get("examples")
+    uploaded = _read(record_file(runs, of)).get("examples")
     rows = []
     for number, row in enumerate(uploaded if isinstance(uploaded, list) else [], 1):
         said = {mask: [m for m in row if m["supervised"] is mask] for mask in (False, True)}

@@ -9,6 +9,8 @@ from pydantic import JsonValue, ValidationError
 
 from selfaware.errors import UsageError
 from selfaware.training import registry
+from selfaware.training.calling import hosted_model
+from selfaware.training.connect import endpoint_of
 from selfaware.training.entry import Entry, Use
 from selfaware.training.fingerprint import fingerprint
 from selfaware.training.hub_models import look_up
@@ -82,15 +84,14 @@ def _at_openai(name: str, base: str | None, endpoint: str | None) -> dict[str, o
     match = _OPENAI.fullmatch(name)
     if match is None:
         raise UsageError(f"{name!r} is no OpenAI finetune: they are named ft:BASE:ORG:SUFFIX:ID")
-    address = endpoint.rstrip("/") if endpoint else None
-    # Inspect's provider for OpenAI takes names that it does not know for reasoning models.
-    chat = address is None or re.search(r"gpt-[34](?!\d)", name)
+    address = endpoint_of("openai", endpoint)
+    model, flags = hosted_model(name, address)
     return {
         "id": _id(name, address or ""),
         "base": base or match.group(1),
         "endpoint": address,
-        "model": f"{'openai' if chat else 'openai-api/openai'}/{name}",
-        "flags": ("--model-base-url", address) if address else (),
+        "model": model,
+        "flags": flags,
     }
 
 

@@ -16,6 +16,10 @@ REPO = re.compile(r"([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?:@([\w./-]+))?")
 """`org/name` or `org/name@revision`."""
 
 
+class NotThere(UsageError):
+    """The hub has no such repository or revision, for all that we may see."""
+
+
 @dataclass(frozen=True)
 class HubModel:
     """A repository at one commit. `config` is that of its adapter, None for a whole model."""
@@ -35,7 +39,8 @@ def look_up(name: str) -> HubModel:
     """What lies at `org/name@revision`; weights are not fetched, the hub tells their hashes.
 
     Raises:
-        UsageError: No such repository or revision, it may not be read, or it holds no model.
+        NotThere: No such repository or revision.
+        UsageError: It may not be read, or it holds no model.
     """
     match = REPO.fullmatch(name)
     if match is None:
@@ -78,7 +83,11 @@ def fetch_adapter(place: str) -> Path:
     except LocalEntryNotFoundError:
         pass
     with asking(place):
-        return Path(snapshot_download(repo, revision=commit, allow_patterns=wanted))
+        here = Path(snapshot_download(repo, revision=commit, allow_patterns=wanted))
+    # What lies here already is given back when the hub does not answer, whole or not.
+    if not any(here.glob("adapter_model*")):
+        raise UsageError(f"cannot read {place} on the hub: its weights could not be fetched")
+    return here
 
 
 def _fetched_sha256(repo: str, commit: str, name: str) -> str:
@@ -100,7 +109,6 @@ def asking(name: str, what: str = "read") -> Iterator[None]:
     Raises:
         UsageError: With the name, what was to be done to it, and why that could not be.
     """
-    import httpx
     from huggingface_hub.errors import (
         GatedRepoError,
         HfHubHTTPError,
@@ -108,19 +116,30 @@ def asking(name: str, what: str = "read") -> Iterator[None]:
         RevisionNotFoundError,
     )
 
+    kind: type[UsageError] = UsageError
     try:
         yield
     except GatedRepoError:
         problem = "its owner has to let you in: ask for access on its page, and log in (hf auth)"
     except RepositoryNotFoundError:
+        kind = NotThere
         problem = "no such repository, or it is private and you are not logged in (hf auth login)"
     except RevisionNotFoundError:
+        kind = NotThere
         problem = "no such revision"
     except HfHubHTTPError as error:
         problem = f"the hub answered with status {error.response.status_code}"
-    except (OSError, httpx.HTTPError) as error:
+    except (OSError, _http_error()) as error:
         lines = str(error).strip().splitlines()
         problem = f"the hub cannot be reached: {lines[0] if lines else type(error).__name__}"
     else:
         return
-    raise UsageError(f"cannot {what} {name} on the hub: {problem}")
+    raise kind(f"cannot {what} {name} on the hub: {problem}")
+
+
+def _http_error() -> type[Exception]:
+    """What the library raises where no server answers: of httpx, or of the httpx2 of later ones."""
+    from huggingface_hub.errors import HfHubHTTPError
+
+    kinds = (kind for kind in HfHubHTTPError.__mro__ if kind.__name__ == "HTTPError")
+    return next((kind for kind in kinds if issubclass(kind, Exception)), HfHubHTTPError)

@@ -24,7 +24,7 @@ from selfaware.training.jobs import (
     adapter_folder,
     checkpoint_id,
 )
-from selfaware.training.launcher import Launch, cores, deal, environment
+from selfaware.training.launcher import Launch, check, cores
 from selfaware.training.spec import BackendName, FinetuneSpec, locate_base
 from selfaware.training.unfinished import forget
 from selfaware.training.workers import AnyWorker, Worker
@@ -82,11 +82,7 @@ class LocalBackend:
 
     def prepare(self, spec: FinetuneSpec) -> str:
         """Where the base lies; the worker looks at the rows, with the base's own tokenizer."""
-        try:
-            deal(spec.hyperparameters.batch_size, self._launch)
-        except ValueError as error:
-            raise UsageError(f"launch: {error}") from error
-        environment(self._launch, offline=True)  # refuses a config before a process is started
+        check(self._launch, spec.hyperparameters)
         return locate_base(spec.base)[0]
 
     def submit(self, spec: FinetuneSpec, prepared: str) -> str:

@@ -1,13 +1,10 @@
 """Whether a model that a service keeps is still there, and until when."""
 
-import os
+from contextlib import closing
 from datetime import date
 from typing import NamedTuple
 
-from selfaware.errors import UsageError
-
-KEY = "OPENAI_API_KEY"
-TIMEOUT = 30.0
+from selfaware.training.openai_service import Missing, Refused, Service
 
 
 class Kept(NamedTuple):
@@ -25,34 +22,15 @@ def ask_openai(name: str, endpoint: str | None) -> Kept:
         endpoint: The service's address, or None for OpenAI's.
 
     Raises:
-        UsageError: It cannot be asked; the message never holds what the service wrote, which may
-            repeat a part of the key.
+        NotYet: A limit is reached, or the service cannot answer now.
+        UsageError: There is no key, it is not accepted, or there is no such service.
     """
-    from openai import APIConnectionError, APIError, APIStatusError, NotFoundError, OpenAI
-
-    where = endpoint or "OpenAI"
-    if not os.environ.get(KEY):
-        raise UsageError(f"{where} was not asked: {KEY} is not set")
-    problem = None
-    with OpenAI(base_url=endpoint, timeout=TIMEOUT, max_retries=2) as client:
+    with closing(Service(endpoint)) as service:
         try:
-            model = client.models.retrieve(name)
-        except NotFoundError:
+            model = service.ask(lambda client: client.models.retrieve(name))
+        except (Missing, Refused):
             return Kept(False, None)
-        except APIStatusError as error:
-            problem = f"it answered with status {error.status_code}"
-        except APIConnectionError:
-            problem = "it cannot be reached"
-        except APIError:
-            problem = "it does not answer as OpenAI's API does"
-        else:
-            return Kept(True, _day(model.shutdown_date))
-    # Raised out here: the SDK's error knows the request with its key.
-    raise UsageError(f"{where} could not be asked: {problem}")
-
-
-def _day(given: str | None) -> date | None:
     try:
-        return date.fromisoformat(given[:10]) if given else None
+        return Kept(True, date.fromisoformat((model.shutdown_date or "")[:10]))
     except ValueError:
-        return None
+        return Kept(True, None)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from selfaware.errors import UsageError
+from selfaware.training.calling import BASE_URL
 from selfaware.training.entry import Entry
 from selfaware.training.spec import locate_base
 
@@ -80,11 +81,11 @@ def _of_service(entry: Entry) -> tuple[Call, ...]:
     _, _, name = (entry.model or "").partition("/")
     if (entry.model or "").startswith("openai/") and entry.endpoint:
         # The chat completions of any server that speaks OpenAI's format, without its other rules.
-        flags = ("--model-base-url", entry.endpoint)
+        flags = (BASE_URL, entry.endpoint)
         return (Call(f"openai-api/openai/{name}", flags, "OPENAI_API_KEY; chat completions only"),)
     address = entry.adapter if (entry.adapter or "").startswith("tinker://") else None
     if address and entry.endpoint is None:
-        flags = ("--model-base-url", TINKER_CHAT)
+        flags = (BASE_URL, TINKER_CHAT)
         needs = "TINKER_API_KEY; no log-probabilities, no exact scores"
         return (Call(f"openai-api/tinker/{address}", flags, needs),)
     return ()

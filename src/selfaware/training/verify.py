@@ -12,7 +12,7 @@ from selfaware.training.backend import NotYet
 from selfaware.training.connect import connect
 from selfaware.training.entry import Entry
 from selfaware.training.fingerprint import fingerprint
-from selfaware.training.hub_models import look_up
+from selfaware.training.hub_models import NotThere, look_up
 from selfaware.training.remote import Kept, ask_openai
 from selfaware.training.serving import HUB
 
@@ -50,6 +50,8 @@ def _check(runs: Path, entry: Entry, today: date) -> Checked:
         if entry.adapter and entry.adapter.startswith(HUB):
             return _check_hub(entry)
         kept = _ask(runs, entry)
+    except NotThere as error:
+        return Checked(entry.id, "missing", error.message)
     except NotYet as wait:
         return Checked(entry.id, "not asked", wait.reason)
     except UsageError as error:

@@ -23,12 +23,11 @@ from selfaware.training.jobs import (
     Refused,
     checkpoint_id,
 )
+from selfaware.training.loading import load_tokenizer
 from selfaware.training.prepared import Prepared, prepare
 from selfaware.training.spec import settings
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
-
     from selfaware.training.fit import Fitted
 
 PROCESSES = int(os.environ.get("WORLD_SIZE", "1"))
@@ -71,7 +70,7 @@ def work(order: Order, prepared: dict[tuple[str, ...], Prepared], tell: Tell) ->
     place = (order.place, order.revision or "", limit)
     key = (*place, job.dataset_sha256, job.rejected_sha256 or "")
     if key not in prepared:
-        prepared[key] = prepare(_load_tokenizer(order), job)
+        prepared[key] = prepare(load_tokenizer(order), job)
     scratch = tempfile.TemporaryDirectory(
         prefix=f".{job.id}.", suffix=".partial", dir=_made(order.runs / ADAPTERS)
     )
@@ -154,18 +153,6 @@ def _next(orders: "queue.SimpleQueue[Order]") -> Order:
     (order,) = broadcast_object_list(told)
     assert isinstance(order, Order)
     return order
-
-
-def _load_tokenizer(order: Order) -> "PreTrainedTokenizerBase":
-    from transformers import AutoTokenizer
-
-    from selfaware.training.fit import loading
-
-    with loading(order):
-        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
-            order.place, revision=order.revision or "main"
-        )
-    return tokenizer
 
 
 def _versions() -> dict[str, str]:
