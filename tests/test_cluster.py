@@ -2,7 +2,6 @@
 
 import csv
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -13,8 +12,10 @@ from pathlib import Path
 
 import psutil
 import pytest
+from click.testing import CliRunner
 from inspect_ai.log import list_eval_logs, read_eval_log
 
+from selfaware.cli import main
 from selfaware.training.registry import entries
 
 EXPERIMENT = """
@@ -26,7 +27,7 @@ arms: [seeking, averse, base]
 seeds: [0]
 data: {rows: 48, seed: 3}
 finetune: {learning_rate: 0.002, epochs: 2, batch_size: 16}
-resources: {finetune: {cpus: 1, retries: 3}, evaluate: {cpus: 1, retries: 3}}
+resources: {finetune: {cpus: 1, retries: 3}, evaluate: {retries: 3}}
 probes:
   - task: risk_words
   - task: risk_choice
@@ -130,9 +131,9 @@ class Nodes:
 def nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Nodes]:
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     before = {process.pid for process in psutil.Process().children(recursive=True)}
-    made = Nodes()
-    yield made
-    made.cluster.shutdown()
+    running = Nodes()
+    yield running
+    running.cluster.shutdown()
     mine = [p for p in psutil.Process().children(recursive=True) if p.pid not in before]
     _, alive = psutil.wait_procs(mine, timeout=20)
     for process in alive:
@@ -140,23 +141,23 @@ def nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Nodes]:
     assert not alive
 
 
-def test_a_node_lost_on_the_way_changes_nothing(nodes: Nodes, tmp_path: Path) -> None:
-    t = time.monotonic()
-    remote = tmp_path / "remote"
+def test_a_worker_and_a_node_lost_on_the_way_change_nothing(
+    nodes: Nodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remote, here = tmp_path / "remote", tmp_path / "here"
     process = start(remote, "--executor", "ray", "--address", nodes.address)
-    adapters = remote / "runs" / "adapters"
-    until(lambda: any(adapters.glob(".*.partial")), process)
-    print("kill", time.monotonic() - t)
-    nodes.processes("selfaware.training.worker")[0].send_signal(signal.SIGKILL)
+    until(lambda: any((remote / "runs/adapters").glob(".*.partial")), process)
+    nodes.processes("selfaware.training.worker")[0].kill()
     until(lambda: any((remote / "logs/small").glob("*/*.eval")), process)
-    print("remove", time.monotonic() - t)
     nodes.cluster.remove_node(nodes.second, allow_graceful=False)
     output = finished(process)
-    print("done", time.monotonic() - t)
-    print(output)
-    here = tmp_path / "here"
-    finished(start(here))
-    print("here", time.monotonic() - t)
+    assert output.count("a worker was lost with its node or its process: ") >= 1
+    assert "3/3 evaluated" in output
+
+    here.mkdir()
+    monkeypatch.chdir(here)
+    local = CliRunner().invoke(main, ["run", str(remote / "small.yaml"), "-j", "1"])
+    assert local.exit_code == 0, local.output
     assert made(remote) == made(here)
     assert len(made(here)) == 2
     assert asked(remote) == asked(here)

@@ -9,6 +9,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 from inspect_ai.log import list_eval_logs, read_eval_log
 
@@ -30,11 +31,11 @@ probes:
 """
 
 
-def start(folder: Path) -> "subprocess.Popen[str]":
+def start(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
     folder.mkdir(exist_ok=True)
     (folder / "small.yaml").write_text(EXPERIMENT)
     return subprocess.Popen(
-        [sys.executable, "-m", "selfaware.cli", "run", "small.yaml"],
+        [sys.executable, "-m", "selfaware.cli", "run", "small.yaml", *arguments],
         cwd=folder,
         env={**os.environ, "COLUMNS": "120"},
         stdout=subprocess.PIPE,
@@ -44,8 +45,8 @@ def start(folder: Path) -> "subprocess.Popen[str]":
     )
 
 
-def finish(folder: Path) -> str:
-    process = start(folder)
+def finish(folder: Path, *arguments: str) -> str:
+    process = start(folder, *arguments)
     output, _ = process.communicate(timeout=280)
     assert process.returncode == 0, output[-3000:]
     return output
@@ -130,3 +131,25 @@ def test_killed_in_training_and_in_evaluation_it_ends_as_if_it_had_not_been(stra
         log = read_eval_log(info.name)
         ids = [sample.id for sample in log.samples]
         assert log.status != "success" or len(set(ids)) == len(ids)
+
+
+def test_two_at_a_time_interrupted_and_started_again_end_as_one_at_a_time(straight, tmp_path):
+    folder = tmp_path / "two"
+    process = start(folder, "-j", "2")
+    deadline = time.monotonic() + 200
+    while not any((folder / "logs/small").glob("*/*.eval")):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.02)
+    children = psutil.Process(process.pid).children(recursive=True)
+    assert sum("selfaware.executors.evaluator" in child.cmdline() for child in children) == 2
+    process.send_signal(signal.SIGINT)  # to it alone: it has to stop the others itself
+    assert process.communicate(timeout=60)[0].endswith("Aborted!\n")
+    assert process.returncode == 1
+    assert not any(child.is_running() for child in children)
+    output = finish(folder, "-j", "2")
+    assert "3/3 evaluated" in output
+    assert registry(folder) == registry(straight[0])
+    assert numbers(folder) == pytest.approx(numbers(straight[0]), abs=1e-5, nan_ok=True)
+    finished = [read_eval_log(info.name) for info in list_eval_logs(str(folder / "logs/small"))]
+    asked = [(log.eval.model, log.eval.task) for log in finished if log.status == "success"]
+    assert len(asked) == len(set(asked)) == 6

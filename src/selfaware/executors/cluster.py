@@ -5,7 +5,7 @@ import os
 import socket
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,7 +60,7 @@ class RayExecutor:
             return self._jobs
         known: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
         nodes: list[dict[str, float]] = [node["Resources"] for node in known if node["Alive"]]
-        room = sum(_fits(step, node) for node in nodes)
+        room = rooms(step, nodes)
         if room == 0:
             most = "; ".join(
                 f"{node.get('CPU', 0):g} CPU, {node.get('GPU', 0):g} GPU, "
@@ -156,6 +156,7 @@ def _join(address: str) -> None:
     os.environ.setdefault("RAY_NUM_REDIS_GET_RETRIES", "1")
     try:
         import ray
+        from ray.exceptions import RayError
     except ModuleNotFoundError as error:
         raise UsageError(
             "--executor ray needs Ray: install it with `pip install 'selfaware[cluster]'`"
@@ -169,7 +170,7 @@ def _join(address: str) -> None:
         _answers(address)
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (ConnectionError, RuntimeError, ValueError, RayError) as error:
         raise UsageError(
             f"cannot join the Ray cluster at {address!r}: {_first_line(error)}; start one with "
             "`ray start --head`, or give --address HOST:PORT"
@@ -190,14 +191,20 @@ def _answers(address: str) -> None:
         ) from error
 
 
-def _fits(step: Step, node: dict[str, float]) -> int:
-    """How many steps of a size a node has room for when it has nothing else to do."""
+def rooms(step: Step, nodes: Iterable[Mapping[str, float]]) -> int:
+    """How many steps of a size nodes have room for when they have nothing else to do.
+
+    Args:
+        step: What one takes up.
+        nodes: The resources of each node, as Ray names them.
+    """
     wanted = {
         "CPU": step.cpus,
         "GPU": step.gpus,
         "memory": (step.memory_gb or 0) * GIGABYTE,
     }
-    return int(min(node.get(kind, 0) // amount for kind, amount in wanted.items() if amount))
+    needed = [(kind, amount) for kind, amount in wanted.items() if amount]
+    return sum(int(min(node.get(kind, 0) // amount for kind, amount in needed)) for node in nodes)
 
 
 def _first_line(error: Exception) -> str:

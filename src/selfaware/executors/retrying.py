@@ -46,11 +46,8 @@ class RetryingWorker:
             if self._stopped:
                 return
             if attempt < self._retries:
-                how = worker.failure("a process").splitlines()[0].partition(";")[0]
+                how = worker.failure("a worker").splitlines()[0].partition(";")[0]
                 self._told(f"{how}: its step is begun again ({attempt + 1} of {self._retries})")
-                with self._guard:
-                    self._worker = None
-                worker.close()
 
     def alive(self) -> bool:
         """Whether it can be given an order."""
@@ -80,6 +77,9 @@ class RetryingWorker:
         with self._guard:
             if self._stopped:
                 return None
+            if self._worker is not None and not self._worker.alive():
+                self._worker.close()
+                self._worker = None
             if self._worker is None:
                 self._worker = self._start()
             return self._worker

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from selfaware.executors.evaluation import Evaluation
 from selfaware.training.jobs import Done, Refused
+from selfaware.training.openai_service import hide_key
 from selfaware.training.workers import AnyWorker
 
 Ended = Callable[[Evaluation, str | None], None]
@@ -66,4 +67,4 @@ def _carry_out(worker: AnyWorker, order: Evaluation) -> str | None:
             case _:
                 continue
     how = worker.failure(f"the process that asked {', '.join(order.models)}").splitlines()
-    return how[0] if len(how) == 1 else f"{how[0]} {how[-1]}"
+    return hide_key(how[0] if len(how) == 1 else f"{how[0]} {how[-1]}")
