@@ -126,7 +126,7 @@ def _history(lines: Sequence[Entry]) -> Iterator[str]:
     for line in lines:
         content = line.model_dump(mode="json")
         changed = [name for name in content if before and content[name] != before[name]]
-        told = line.state
+        told: str = line.state
         if line.state == before.get("state"):
             told += f" ({', '.join(name for name in changed if name != 'created') or 'again'})"
         problem = f": {line.problem}" if line.problem else ""
