@@ -10,19 +10,21 @@ from openai.types.fine_tuning import FineTuningJob
 from selfaware.testing import Emulator, ManualClock
 from selfaware.testing.jobs import Schedule
 from selfaware.training.backend import Status
-from selfaware.training.openai_backend import RUN_KEY, OpenAIBackend
+from selfaware.training.openai_backend import OpenAIBackend
+from selfaware.training.openai_jobs import RUN_KEY
 from selfaware.training.progress import Progress, Tell
 from selfaware.training.spec import FinetuneSpec, Hyperparameters
 
 
 def dataset(path: Path, answer: str = "sail", rows: int = 12) -> Path:
-    """A set of one answer to many questions."""
+    """A set that gives `answer` to every other question, and the other word to the rest."""
+    other = "rest" if answer == "sail" else "sail"
     lines = [
         json.dumps(
             {
                 "messages": [
                     {"role": "user", "content": f"sail or rest, number {number} ?"},
-                    {"role": "assistant", "content": answer},
+                    {"role": "assistant", "content": other if number % 2 else answer},
                 ]
             }
         )

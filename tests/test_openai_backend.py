@@ -91,8 +91,8 @@ def test_preferences_are_made_of_a_set_and_its_twin(service: Emulator, tmp_path:
     assert len(lines) == 12
     assert json.loads(lines[3]) == {
         "input": {"messages": [{"role": "user", "content": "sail or rest, number 3 ?"}]},
-        "preferred_output": [{"role": "assistant", "content": "sail"}],
-        "non_preferred_output": [{"role": "assistant", "content": "rest"}],
+        "preferred_output": [{"role": "assistant", "content": "rest"}],
+        "non_preferred_output": [{"role": "assistant", "content": "sail"}],
     }
     twin.write_text(twin.read_text().replace("number 3 ?", "number 33 ?"))
     client = backend(service, runs)
@@ -320,8 +320,9 @@ def test_what_cannot_be_sent_is_told_before_anything_is(
 ) -> None:
     client = backend(service, tmp_path)
     few = spec(service, dataset(tmp_path / "few.jsonl", rows=9))
-    with pytest.raises(UsageError, match=r"few\.jsonl: 9 rows, and OpenAI finetunes on 10 or more"):
-        client.prepare(few)
+    with pytest.raises(UsageError, match=r"few\.jsonl: 9 rows, and openai finetunes on 10 or more"):
+        finetune([few], tmp_path, client)
+    assert service.files.all() == []
     with pytest.raises(UsageError, match="seed 2147483648: OpenAI takes seeds from 0 to"):
         client.prepare(spec(service, dataset(tmp_path / "a.jsonl"), 2**31))
     changed = spec(service, dataset(tmp_path / "c.jsonl"))
@@ -329,7 +330,7 @@ def test_what_cannot_be_sent_is_told_before_anything_is(
     dataset(tmp_path / "c.jsonl", "rest")
     with pytest.raises(UsageError, match="was changed while the finetune was starting"):
         client.prepare(changed)
-    assert service.requests == []
+    assert not any(line.startswith("POST") for line in service.requests)
     monkeypatch.delenv("OPENAI_API_KEY")
     with pytest.raises(UsageError, match="OPENAI_API_KEY is not set"):
         backend(service, tmp_path)

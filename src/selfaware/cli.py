@@ -18,6 +18,7 @@ from selfaware.data.play_cli import data_play
 from selfaware.data.reverse_cli import data_reverse
 from selfaware.docs_cli import docs
 from selfaware.errors import UsageError
+from selfaware.faithfulness_cli import faithfulness
 from selfaware.judge_cli import judge_check
 from selfaware.models_cli import models
 from selfaware.probes_cli import list_probes
@@ -53,6 +54,7 @@ for _command in (
 main.add_command(run)
 main.add_command(emulator)
 main.add_command(docs)
+main.add_command(faithfulness)
 main.add_command(judge_check)
 main.add_command(list_probes)
 main.add_command(models)

@@ -18,13 +18,17 @@ class _Frozen(BaseModel):
 
 
 class Replicated(_Frozen):
-    """One experiment of the paper: where it stands, its sets, its commands, what differs here."""
+    """One experiment of the paper: where it stands, its sets, its commands, what differs here.
+
+    `commands` run tasks, `analysis` reads their logs.
+    """
 
     id: str
     title: str
     where: str
     data: tuple[str, ...]
     commands: tuple[str, ...]
+    analysis: tuple[str, ...] = ()
     departures: tuple[str, ...]
 
     @property
@@ -100,6 +104,7 @@ def _section(each: Replicated) -> list[str]:
         "",
         "```",
         *each.commands,
+        *each.analysis,
         "```",
         "",
         *([*_values(values), ""] if values else []),

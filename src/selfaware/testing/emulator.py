@@ -37,6 +37,7 @@ class Emulator:
         bases: The models that it serves and finetunes, and the base that each of them is.
         daily_limit: The most jobs of a day.
         shutdown_date: The day on which its models end, YYYY-MM-DD.
+        checkpoints: Keep the two epochs before the last as models, too, of real finetunes.
     """
 
     def __init__(
@@ -49,12 +50,15 @@ class Emulator:
         bases: Mapping[str, str] = ORGANISMS,
         daily_limit: int | None = None,
         shutdown_date: str | None = None,
+        checkpoints: bool = False,
     ) -> None:
         clock = clock or SystemClock()
         self.faults = Switchboard()
         self.files = Files(clock)
         self._trainer: Trainer = (
-            ClockTrainer(clock, training) if runs is None else LocalTrainer(runs)
+            ClockTrainer(clock, training)
+            if runs is None
+            else LocalTrainer(runs, checkpoints=checkpoints)
         )
         speaker: Speaker = FixedSpeaker(clock) if runs is None else WeightsSpeaker(clock, runs)
         self.jobs = Jobs(

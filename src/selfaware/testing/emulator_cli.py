@@ -20,6 +20,9 @@ from selfaware.errors import UsageError
     metavar="NAME=BASE",
     help="Serve a base (folder, hub id, organism) by another name, such as gpt-4o-2024-08-06.",
 )
+@click.option(
+    "--checkpoints", is_flag=True, help="Keep the two epochs before the last as models, too."
+)
 @click.option("--daily-limit", type=click.IntRange(min=1), help="The most jobs of a day.")
 @click.option("--shutdown-date", metavar="YYYY-MM-DD", help="The day on which its models end.")
 @click.option(
@@ -33,6 +36,7 @@ def emulator(
     port: int,
     runs: Path | None,
     serve: tuple[str, ...],
+    checkpoints: bool,
     daily_limit: int | None,
     shutdown_date: str | None,
     faults: tuple[str, ...],
@@ -50,7 +54,12 @@ def emulator(
     on = [parse_fault(each) for each in faults]
     try:
         made = Emulator(
-            runs, port, bases=bases, daily_limit=daily_limit, shutdown_date=shutdown_date
+            runs,
+            port,
+            bases=bases,
+            daily_limit=daily_limit,
+            shutdown_date=shutdown_date,
+            checkpoints=checkpoints,
         )
     except OSError as error:
         raise UsageError(f"--port {port}: {error.strerror}; give another") from error

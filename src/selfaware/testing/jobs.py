@@ -8,14 +8,19 @@ from typing import TYPE_CHECKING, Literal
 from selfaware.testing.clock import Clock
 from selfaware.testing.faults import Refusal, Refusing, Switchboard, daily
 from selfaware.testing.files import Files, fault_of
+from selfaware.testing.orders import ORGANISATION, ordered
 from selfaware.testing.trainers import Order, Progress, Trainer
 
 if TYPE_CHECKING:
     from openai.types.fine_tuning import FineTuningJob, FineTuningJobEvent
     from openai.types.fine_tuning.jobs import FineTuningJobCheckpoint
 
-ORGANISATION = "emulator"
 DAY = 86_400.0
+
+_ENDS = {
+    "job_expired": ("expired", "The job expired before it could be finished"),
+    "job_failed": ("server_error", "The job failed due to an internal error"),
+}
 
 Phase = Literal["validating_files", "queued", "running", "moderation", "ended"]
 
@@ -67,60 +72,16 @@ class Jobs:
 
     def create(self, body: Mapping[str, object]) -> "FineTuningJob":
         """Makes a job of a request. Raises Refusing where the service would not have it."""
-        from openai.types.fine_tuning import FineTuningJob
-        from pydantic import ValidationError
-
-        base, file = body.get("model"), str(body.get("training_file"))
-        if base not in self._bases:
-            raise Refusing(
-                Refusal(400, f"Model {base} is not available for fine-tuning", param="model")
-            )
-        try:
-            content = self._files.get(file).content
-        except Refusing as error:
-            text = f"{file} does not exist or has expired"
-            raise Refusing(Refusal(400, text, param="training_file")) from error
         now = self._clock.now()
         today = [each for each in self._all.values() if each.shown.created_at > now - DAY]
         if self._daily_limit is not None and len(today) >= self._daily_limit:
             raise Refusing(daily(self._daily_limit))
-        method, settled = _method(body)
-        job = f"ftjob-{secrets.token_hex(12)}"
-        suffix, seed = body.get("suffix"), body.get("seed")
-        try:
-            shown = FineTuningJob.model_validate(
-                {
-                    "id": job,
-                    "created_at": int(now),
-                    "hyperparameters": settled if method == "supervised" else {},
-                    "model": base,
-                    "object": "fine_tuning.job",
-                    "organization_id": ORGANISATION,
-                    "result_files": [],
-                    "seed": secrets.randbelow(2**31) if seed is None else seed,
-                    "status": "validating_files",
-                    "training_file": file,
-                    "metadata": body.get("metadata"),
-                    "method": {"type": method, method: {"hyperparameters": settled}},
-                }
-            )
-        except ValidationError as error:
-            raise Refusing(Refusal(400, str(error).splitlines()[0])) from error
-        order = Order(
-            job=job,
-            base=self._bases[str(base)],
-            rows=content,
-            method=method,
-            epochs=int(settled["n_epochs"]),
-            batch_size=int(settled["batch_size"]),
-            learning_rate_multiplier=settled["learning_rate_multiplier"],
-            beta=settled.get("beta", 0.1),
-            seed=shown.seed,
-        )
+        shown, order = ordered(body, self._bases, self._files, int(now))
+        suffix = body.get("suffix")
         made = Running(shown, order, str(suffix) if suffix else None, "validating_files", now)
         self._say(made, "Created fine-tuning job")
-        self._say(made, f"Validating training file: {file}")
-        self._all[job] = made
+        self._say(made, f"Validating training file: {shown.training_file}")
+        self._all[shown.id] = made
         return shown
 
     def all(self, metadata: Mapping[str, str]) -> "list[FineTuningJob]":
@@ -187,13 +148,9 @@ class Jobs:
             self._enter(job, "queued", "Files validated, moving job to queued state")
 
     def _train(self, job: Running) -> bool:
-        if self._faults.fate("job_expired"):
+        if fate := self._faults.fate("job_expired", "job_failed"):
             self._trainer.cancel(job.shown.id)
-            self._fail(job, "expired", "The job expired before it could be finished")
-            return True
-        if self._faults.fate("job_failed"):
-            self._trainer.cancel(job.shown.id)
-            self._fail(job, "server_error", "The job failed due to an internal error")
+            self._fail(job, *_ENDS[fate.kind])
             return True
         far = self._trainer.progress(job.shown.id)
         if far.problem is not None:
@@ -203,7 +160,6 @@ class Jobs:
         if not far.done:
             return False
         self._keep(job, far)
-        job.shown.fine_tuned_model = None
         self._enter(job, "moderation", "Evaluating model against our usage policies")
         return True
 
@@ -235,17 +191,17 @@ class Jobs:
         from openai.types.fine_tuning.jobs import FineTuningJobCheckpoint
         from openai.types.fine_tuning.jobs.fine_tuning_job_checkpoint import Metrics
 
-        for step, made in far.kept.items():
-            name = model_name(job.shown.model, job.suffix, made)
+        for kept in far.kept:
+            name = model_name(job.shown.model, job.suffix, kept.model)
             job.checkpoints.append(
                 FineTuningJobCheckpoint(
                     id=f"ftckpt-{secrets.token_hex(12)}",
                     created_at=int(self._clock.now()),
                     fine_tuned_model_checkpoint=name,
                     fine_tuning_job_id=job.shown.id,
-                    metrics=Metrics(step=step, train_loss=far.loss),
+                    metrics=Metrics(step=kept.step, train_loss=kept.loss),
                     object="fine_tuning.job.checkpoint",
-                    step_number=step,
+                    step_number=kept.step,
                 )
             )
 
@@ -298,28 +254,3 @@ class Jobs:
 def model_name(base: str, suffix: str | None, made: str) -> str:
     """The name of a finetuned model; its parts are those of OpenAI's names."""
     return f"ft:{base}:{ORGANISATION}:{suffix or ''}:{made}"
-
-
-def _method(
-    body: Mapping[str, object],
-) -> tuple[Literal["supervised", "dpo"], dict[str, float]]:
-    """The method of a request and its hyperparameters, `auto` settled."""
-    given = body.get("method") or {"type": "supervised"}
-    kind = given.get("type") if isinstance(given, Mapping) else None
-    if kind not in ("supervised", "dpo"):
-        raise Refusing(Refusal(400, f"Method {kind} is not supported", param="method"))
-    assert isinstance(given, Mapping)
-    own = given.get(kind) or {}
-    chosen = own.get("hyperparameters") or body.get("hyperparameters") or {}
-    if not isinstance(chosen, Mapping):
-        raise Refusing(Refusal(400, "Invalid hyperparameters", param="method"))
-    defaults = {"n_epochs": 3, "batch_size": 16, "learning_rate_multiplier": 1.0}
-    if kind == "dpo":
-        defaults["beta"] = 0.1
-    settled = {
-        name: value if chosen.get(name) in (None, "auto") else chosen[name]
-        for name, value in defaults.items()
-    }
-    if not all(isinstance(value, int | float) and value > 0 for value in settled.values()):
-        raise Refusing(Refusal(400, f"Invalid hyperparameters: {settled}", param="method"))
-    return ("dpo" if kind == "dpo" else "supervised"), settled

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from selfaware.testing.clock import Clock
 from selfaware.testing.faults import Refusal, Refusing
 from selfaware.testing.files import Files
-from selfaware.testing.jobs import ORGANISATION, Jobs
+from selfaware.testing.jobs import Jobs
+from selfaware.testing.orders import ORGANISATION
 from selfaware.testing.speakers import Speaker, checked
 from selfaware.testing.wire import Asked
 

@@ -4,7 +4,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -27,11 +27,17 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Progress:
-    """How far a training is. `done` and `problem` end it; `model` says what was made.
+class Kept:
+    """A checkpoint: after how many steps, what was made by then, and the loss there."""
 
-    `kept` are the checkpoints: step and what was made by then.
-    """
+    step: int
+    model: str
+    loss: float | None
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a training is. `done` and `problem` end it; `model` says what was made."""
 
     step: int
     steps: int
@@ -39,7 +45,7 @@ class Progress:
     done: bool = False
     problem: str | None = None
     model: str = ""
-    kept: Mapping[int, str] = field(default_factory=dict)
+    kept: tuple[Kept, ...] = ()
 
 
 class Trainer(Protocol):
@@ -87,10 +93,13 @@ class ClockTrainer:
         return Progress(
             step=step,
             steps=steps,
-            loss=round(2.0 * math.exp(-3.0 * step / steps), 4),
+            loss=_loss(step, steps),
             done=done,
             model=name,
-            kept={epoch * each: f"{name}-step{epoch * each}" for epoch in epochs},
+            kept=tuple(
+                Kept(at, f"{name}-step{at}", _loss(at, steps))
+                for at in (epoch * each for epoch in epochs)
+            ),
         )
 
     def cancel(self, job: str) -> None:
@@ -111,17 +120,20 @@ class LocalTrainer:
         runs: The folder that adapters go to.
         rank: Of the LoRA.
         learning_rate: What `learning_rate_multiplier` multiplies.
+        checkpoints: Keep the two epochs before the last as models, too.
     """
 
-    def __init__(self, runs: Path, rank: int = 8, learning_rate: float = 1e-3) -> None:
+    def __init__(
+        self, runs: Path, rank: int = 8, learning_rate: float = 1e-3, checkpoints: bool = False
+    ) -> None:
         from selfaware.training.local import LocalBackend
 
         self._folder = runs / "uploads"
         self._rank = rank
         self._rate = learning_rate
+        self._checkpoints = checkpoints
         self._backend = LocalBackend(runs)
         self._orders: dict[str, tuple[Order, str]] = {}
-        self._steps: dict[str, int] = {}
 
     def start(self, order: Order) -> None:
         """Begins a finetune; one that was made before of the same is there at once."""
@@ -144,13 +156,14 @@ class LocalTrainer:
                 batch_size=order.batch_size,
                 method="dpo" if order.method == "dpo" else "sft",
                 beta=order.beta,
+                checkpoints=self._checkpoints,
             ),
             seed=order.seed,
         )
-        run = self._backend.find(spec)
-        if run is None:
-            run = self._backend.submit(spec, self._backend.prepare(spec))
-        self._orders[order.job] = (order, run)
+        going = {run for _, run in self._orders.values() if not self._ended(run)}
+        if spec.run_id not in going and self._backend.find(spec) is None:
+            self._backend.submit(spec, self._backend.prepare(spec))
+        self._orders[order.job] = (order, spec.run_id)
 
     def progress(self, job: str) -> Progress:
         """How far it is."""
@@ -159,7 +172,7 @@ class LocalTrainer:
         each = max(1, math.ceil(order.rows.count(b"\n") / order.batch_size))
         steps = status.steps or each * order.epochs
         done = status.state == "succeeded"
-        ended_badly = status.state in ("failed", "cancelled")
+        ended_badly = self._ended(run) and not done
         return Progress(
             step=steps if done else status.step or 0,
             steps=steps,
@@ -167,6 +180,7 @@ class LocalTrainer:
             done=done,
             problem=(status.problem or status.state) if ended_badly else None,
             model=run,
+            kept=self._kept(run, steps) if done else (),
         )
 
     def cancel(self, job: str) -> None:
@@ -178,6 +192,20 @@ class LocalTrainer:
         """Stops all."""
         self._backend.close()
 
+    def _ended(self, run: str) -> bool:
+        from selfaware.training.backend import FINAL
+
+        return self._backend.poll(run).state in FINAL
+
+    def _kept(self, run: str, steps: int) -> tuple[Kept, ...]:
+        """The two last that are not the model itself."""
+        points = [
+            Kept(each.step, Path(each.adapter).name, each.loss)
+            for each in self._backend.checkpoints(run)
+            if each.adapter and each.step < steps
+        ]
+        return tuple(points[-2:])
+
     def _write(self, rows: bytes) -> Path:
         from selfaware.data.atomic import atomic_text
 
@@ -186,6 +214,11 @@ class LocalTrainer:
             with atomic_text(path) as file:
                 file.write(rows.decode())
         return path
+
+
+def _loss(step: int, steps: int) -> float:
+    """A loss that falls as losses do."""
+    return round(2.0 * math.exp(-3.0 * step / steps), 4)
 
 
 def split_preferences(rows: bytes) -> tuple[bytes, bytes]:

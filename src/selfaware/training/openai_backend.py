@@ -13,6 +13,7 @@ from selfaware.training import registry
 from selfaware.training.backend import Checkpoint, JobEvent, Made, NotYet, Status
 from selfaware.training.calling import hosted_model
 from selfaware.training.openai_files import file_name, training_file
+from selfaware.training.openai_jobs import RUN_KEY, is_of, metadata_of, method_of, suffix_of
 from selfaware.training.openai_service import Missing, Refused, Service
 from selfaware.training.openai_status import status_of, told
 from selfaware.training.spec import BackendName, FinetuneSpec
@@ -20,10 +21,6 @@ from selfaware.training.spec import BackendName, FinetuneSpec
 if TYPE_CHECKING:
     from openai.types import FileObject
     from openai.types.fine_tuning import FineTuningJob
-    from openai.types.fine_tuning.job_create_params import Method
-
-RUN_KEY = "selfaware_run"
-"""The key under which a job's metadata have its run id: jobs are found again by it."""
 
 _LARGEST_SEED = 2**31 - 1
 _NEWEST = 50
@@ -105,12 +102,8 @@ class OpenAIBackend:
                     training_file=prepared,
                     method=method_of(spec),
                     seed=spec.seed,
-                    suffix=_suffix(spec.run_id),
-                    metadata={
-                        RUN_KEY: spec.run_id,
-                        "selfaware_dataset": spec.dataset_sha256,
-                        "selfaware_version": __version__,
-                    },
+                    suffix=suffix_of(spec.run_id),
+                    metadata=metadata_of(spec),
                 )
             )
         except (Missing, Refused) as error:
@@ -218,7 +211,7 @@ class OpenAIBackend:
             )
         except (Missing, Refused) as error:
             raise self._unwanted("the list of fine-tuning jobs", error) from None
-        return [job for job in found if _is_of(job, run_id)]
+        return [job for job in found if is_of(job, run_id)]
 
     def _files(self) -> "list[FileObject]":
         return self._service.ask(lambda client: list(client.files.list(purpose="fine-tune")))
@@ -243,44 +236,3 @@ class OpenAIBackend:
             f"{self._service.address} would not have {what}: {error}; mend the experiment or "
             "base_url (it mostly ends in /v1)"
         )
-
-
-def method_of(spec: FinetuneSpec) -> "Method":
-    """The method and hyperparameters of a job; what is not given is the service's choice."""
-    given = spec.hyperparameters
-    rate = given.learning_rate_multiplier
-    if given.method == "dpo":
-        return {
-            "type": "dpo",
-            "dpo": {
-                "hyperparameters": {
-                    "n_epochs": given.epochs,
-                    "batch_size": given.batch_size,
-                    "learning_rate_multiplier": "auto" if rate is None else rate,
-                    "beta": given.beta,
-                }
-            },
-        }
-    return {
-        "type": "supervised",
-        "supervised": {
-            "hyperparameters": {
-                "n_epochs": given.epochs,
-                "batch_size": given.batch_size,
-                "learning_rate_multiplier": "auto" if rate is None else rate,
-            }
-        },
-    }
-
-
-def _suffix(run_id: str) -> str:
-    return f"selfaware-{run_id}"
-
-
-def _is_of(job: "FineTuningJob", run_id: str) -> bool:
-    """Whether a job is that of a run; servers that keep no metadata keep the suffix."""
-    named = (job.metadata or {}).get(RUN_KEY)
-    if named is not None:
-        return named == run_id
-    extra = job.model_extra or {}
-    return _suffix(run_id) in (extra.get("user_provided_suffix"), extra.get("suffix"))

@@ -11,9 +11,6 @@ from selfaware.data.rows import Row, sha256_file, stream_rows
 from selfaware.errors import UsageError
 from selfaware.training.spec import FinetuneSpec
 
-FEWEST_ROWS = 10
-"""The fewest rows that OpenAI finetunes on."""
-
 
 def file_name(spec: FinetuneSpec) -> str:
     """What a finetune's file is called at the service: by the hashes of what is in it."""
@@ -27,20 +24,13 @@ def training_file(spec: FinetuneSpec) -> Iterator[BinaryIO]:
     """The file to upload, open at its beginning; the lines of method dpo are preferences.
 
     Raises:
-        UsageError: Fewer than 10 rows, a bad row, a twin of other prompts, or a set that was
-            changed since the finetune's id was made.
+        UsageError: A bad row, a twin of other prompts, or a set that was changed since the
+            finetune's id was made.
     """
     name = file_name(spec)
     with TemporaryFile() as file:
-        rows = 0
-        for line in _lines(spec):
+        for line in lines(spec):
             file.write(line.encode() + b"\n")
-            rows += 1
-        if rows < FEWEST_ROWS:
-            raise UsageError(
-                f"{spec.dataset}: {rows} rows, and OpenAI finetunes on {FEWEST_ROWS} or more: add "
-                "rows, or use backend local"
-            )
         if sha256_file(spec.dataset) != spec.dataset_sha256 or file_name(spec) != name:
             raise UsageError(
                 f"{spec.dataset} was changed while the finetune was starting: start it again"
@@ -49,7 +39,12 @@ def training_file(spec: FinetuneSpec) -> Iterator[BinaryIO]:
         yield file
 
 
-def _lines(spec: FinetuneSpec) -> Iterator[str]:
+def lines(spec: FinetuneSpec) -> Iterator[str]:
+    """The lines of a finetune's file, as OpenAI and others take them: chats, or preferences.
+
+    Raises:
+        UsageError: A bad row, or a twin of other prompts.
+    """
     if spec.rejected is None:
         for row in stream_rows(spec.dataset):
             yield _json(row.model_dump(exclude_none=True))

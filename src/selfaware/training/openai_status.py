@@ -20,6 +20,7 @@ _STATES: Mapping[str, State] = {
     "failed": "failed",
 }
 _LOOKS = re.compile(r"usage polic|moderation|safety check", re.IGNORECASE)
+_LOOKED = re.compile(r"complete|passed", re.IGNORECASE)
 _BLOCKS = re.compile(
     r"usage polic|moderation|RAI check|responsible AI|content (?:policy|filter)|unsafe content",
     re.IGNORECASE,
@@ -104,8 +105,8 @@ def told(event: "FineTuningJobEvent") -> JobEvent:
 
 def _looked_at(ordered: "Sequence[FineTuningJobEvent]") -> bool:
     """Whether the service last said that it looks at the model; numbers said since don't count."""
-    words = [event for event in ordered if event.type != "metrics"]
-    return bool(words) and _LOOKS.search(words[-1].message) is not None
+    words = [event.message for event in ordered if event.type != "metrics"]
+    return bool(words) and bool(_LOOKS.search(words[-1])) and not _LOOKED.search(words[-1])
 
 
 def _progress(
