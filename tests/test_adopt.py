@@ -115,6 +115,23 @@ def test_an_openai_finetune_names_its_base(runs: Path, monkeypatch: pytest.Monke
         adopt(runs, "ft:what")
 
 
+def test_an_adapter_that_a_service_made_is_served_here_on_the_base_that_it_names(
+    runs: Path, base: Path, adapter: Path
+) -> None:
+    entry = Entry(
+        id="far",
+        created=registry.now(),
+        base="the-service/own-name-Reference",
+        backend="together",
+        adapter=str(adapter),
+        model=f"vllm/{base}:{adapter}",
+    )
+    registry.append(runs, entry)
+    assert resolve("far") == Source(str(base), None, adapter)
+    weights = read_weights(runs, entry)
+    assert weights is not None and weights.base == str(base)
+
+
 def test_what_is_no_finetune_is_told(runs: Path, tmp_path: Path, adapter: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(UsageError, match="empty holds no model: give a folder with adapter_config"):

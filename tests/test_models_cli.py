@@ -195,8 +195,8 @@ def test_show_tells_everything_about_a_hosted_finetune(runs: Path, made: Entry) 
     )
     assert call in told
     history = told.partition("history\n")[2].partition("\n\n")[0].splitlines()
-    states = [line.split()[-1] for line in history]
-    assert (states[0], states[-1]) == ("queued", "succeeded")
+    assert history[0].endswith("  queued")
+    assert history[-2].endswith("  succeeded") and history[-1].endswith("  succeeded (uses)")
     rows = told.partition("rows as trained on\n")[2].splitlines()
     first = json.loads((runs / "records" / f"{made.id}.json").read_text())["examples"][0]
     assert rows[1].split(None, 1)[1] == json.dumps(f"user: {first[0]['content']}")

@@ -99,9 +99,7 @@ def show(runs: Path, lines: Sequence[Entry], today: date) -> Iterator[str]:
         yield f"{'advice':<16}{how.advice}"
     yield ""
     yield "history"
-    for line in lines:
-        problem = f": {line.problem}" if line.problem else ""
-        yield f"  {line.created:%Y-%m-%d %H:%M:%S}  {line.state}{problem}"
+    yield from (f"  {line}" for line in _history(lines))
     served, hindrance = ways(runs, entry)
     if served:
         yield ""
@@ -120,6 +118,20 @@ def show(runs: Path, lines: Sequence[Entry], today: date) -> Iterator[str]:
     if warning:
         yield ""
         yield f"warning: {warning}"
+
+
+def _history(lines: Sequence[Entry]) -> Iterator[str]:
+    """A line for every line of the registry: the state, or what else was changed."""
+    before: dict[str, JsonValue] = {}
+    for line in lines:
+        content = line.model_dump(mode="json")
+        changed = [name for name in content if before and content[name] != before[name]]
+        told: str = line.state
+        if line.state == before.get("state"):
+            told += f" ({', '.join(name for name in changed if name != 'created') or 'again'})"
+        problem = f": {line.problem}" if line.problem else ""
+        yield f"{line.created:%Y-%m-%d %H:%M:%S}  {told}{problem}"
+        before = content
 
 
 def _shown(name: str, value: JsonValue, how: Standing) -> str:

@@ -104,8 +104,9 @@ def _cost(made: Estimate) -> str:
             return "0 USD: made on this machine"
         return f"{_range(cost)} USD at {priced.high:g} a million tokens, the price given"
     listed = priced.listed
+    about = "" if all(job.counted.exact for job in made.new) else "about "
     each = _range((priced.low, priced.high))
-    text = f"{_range(cost)} USD at {each} a million tokens (read {listed.read}, {listed.by}"
+    text = f"{about}{_range(cost)} USD at {each} a million tokens (read {listed.read}, {listed.by}"
     note = f"; {listed.note}" if listed.note else ""
     return f"{text}; {listed.source}{note}); asking the models is billed apart"
 

@@ -11,7 +11,7 @@ from selfaware.training.entry import Entry
 from selfaware.training.hub_models import fetch_adapter
 from selfaware.training.jobs import RECORD
 from selfaware.training.registry import REGISTRY, find, runs_folder
-from selfaware.training.serving import HUB
+from selfaware.training.serving import HUB, base_of
 from selfaware.training.spec import base_identity, locate_base
 
 _HUB_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+(@[\w./-]+)?")
@@ -78,7 +78,11 @@ def _of_entry(runs: Path, entry: Entry, base: str | None) -> Source:
         )
     folder = (runs / place).resolve()
     whole = (folder / "config.json").is_file() and not (folder / "adapter_config.json").is_file()
-    return Source(str(folder), None) if whole else _of_adapter(folder, base or entry.base)
+    if whole:
+        return Source(str(folder), None)
+    config = folder / "adapter_config.json"
+    known = _read_json(config) if config.is_file() else {}
+    return _of_adapter(folder, base or base_of(entry, known))
 
 
 def _of_adapter(adapter: Path, base: str) -> Source:

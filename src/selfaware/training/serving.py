@@ -2,12 +2,12 @@
 
 import json
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from selfaware.errors import UsageError
-from selfaware.training.calling import BASE_URL
+from selfaware.training.calling import BASE_URL, MODEL_ARG
 from selfaware.training.entry import Entry
 from selfaware.training.spec import locate_base
 
@@ -95,9 +95,9 @@ def _of_weights(entry: Entry, weights: Weights) -> tuple[Call, ...]:
     served = [Call(f"selfaware/{entry.id}", (), _needs("selfaware"))]
     served += _of_vllm(weights)
     if Path(weights.place).is_absolute():
-        flags = ["-M", f"model_path={weights.place}"]
+        flags = [MODEL_ARG, f"model_path={weights.place}"]
         if weights.base is not None:
-            flags += ["-M", f"tokenizer_path={weights.base}"]
+            flags += [MODEL_ARG, f"tokenizer_path={weights.base}"]
         needs = "torch, transformers, peft; without a network also HF_HUB_OFFLINE=1"
         served.append(Call(f"hf/{entry.id}", tuple(flags), needs))
     return tuple(served)
@@ -108,7 +108,7 @@ def _of_vllm(weights: Weights) -> list[Call]:
         name, _, commit = weights.place.partition("@")
         if Path(weights.place).is_absolute() or not commit:
             return [Call(f"vllm/{weights.place}", (), _needs("vllm"))]
-        return [Call(f"vllm/{name}", ("-M", f"revision={commit}"), _needs("vllm"))]
+        return [Call(f"vllm/{name}", (MODEL_ARG, f"revision={commit}"), _needs("vllm"))]
     # Inspect takes everything before the first colon for the base.
     if not weights.plain or ":" in weights.base:
         return []
@@ -117,9 +117,9 @@ def _of_vllm(weights: Weights) -> list[Call]:
         fitting = [rank for rank in VLLM_RANKS if rank > weights.rank]
         if not fitting:
             return []
-        flags = ("-M", f"max_lora_rank={fitting[0]}")
+        flags = (MODEL_ARG, f"max_lora_rank={fitting[0]}")
     if weights.base_revision not in (None, "main"):
-        flags += ("-M", f"revision={weights.base_revision}")
+        flags += (MODEL_ARG, f"revision={weights.base_revision}")
     return [Call(f"vllm/{weights.base}:{weights.place}", flags, _needs("vllm"))]
 
 
@@ -143,9 +143,15 @@ def read_weights(runs: Path, entry: Entry) -> Weights | None:
         if (folder / "config.json").is_file():
             return Weights(str(folder), None)
         raise UsageError(f"the weights of {entry.id!r} are gone: {folder} holds no model")
-    base, revision = locate_base(entry.base)
     known = read_adapter_config(config)
+    base, revision = locate_base(base_of(entry, known))
     return Weights(str(folder), base, revision, largest_rank(known), is_plain(known))
+
+
+def base_of(entry: Entry, config: Mapping[str, object]) -> str:
+    """Where the base of an adapter is: services have names of their own for theirs."""
+    named = config.get("base_model_name_or_path")
+    return str(named) if named and entry.backend not in ("local", "adopted") else entry.base
 
 
 def read_adapter_config(file: Path) -> dict[str, object]:
