@@ -50,6 +50,22 @@ def test_plan_names_datasets_and_one_finetune_for_each_pole_and_seed(tmp_path):
     assert planned.models[-1].spec is None
 
 
+def test_dpo_prefers_a_pole_to_its_twin_and_launch_makes_no_other_finetune(tmp_path):
+    chosen = "finetune: {method: dpo, beta: 0.2, batch_size: 8}"
+    text = GOOD.replace("averse, base", "base") + chosen
+    planned = plan(load_experiment(write(tmp_path, text)), tmp_path)
+    assert sorted(planned.datasets) == ["averse", "seeking"]
+    (first, *_), twin = planned.models, planned.datasets["averse"]
+    assert (first.spec.dataset, first.spec.rejected) == (planned.datasets["seeking"], twin)
+    for file in planned.datasets.values():
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(file.name)
+    launched = write(tmp_path, text + "\nlaunch: {processes: 2, config: fsdp2, rows_at_once: 1}")
+    experiment = load_experiment(launched)
+    assert (experiment.launch.processes, experiment.launch.config) == (2, "fsdp2")
+    assert plan(experiment, tmp_path).models[0].spec.run_id == first.spec.run_id
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -58,6 +74,8 @@ def test_plan_names_datasets_and_one_finetune_for_each_pole_and_seed(tmp_path):
         (("seeds: [0, 1]", "seeds: [0, 0]"), "arms and seeds may each be named once only"),
         (("risk_words", "risk_word"), "probes.0: unknown task 'risk_word': choose from "),
         (("title: A title", "titel: A title"), "title: Field required"),
+        (("seeds:", "launch: {processes: 3}\nseeds:"), "batch_size 16 cannot be dealt evenly to 3"),
+        (("seeds:", "launch: {cores: 3}\nseeds:"), "launch.cores: Extra inputs are not permitted"),
         (("seeds: [0, 1]", "seeds: [zero]"), r"seeds.0: .*integer.* \(it is 'zero'\)"),
         (("arms: [", "arms: {["), "broken YAML at line"),
         (("organism/base", "organism/none"), "unknown organism 'organism/none': shipped are"),

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from selfaware import tasks
 from selfaware.behaviors import get_behavior
 from selfaware.errors import UsageError
+from selfaware.executors.resources import Resources
 from selfaware.organism import shipped
 from selfaware.training.connect import endpoint_of
 from selfaware.training.launcher import Launch, deal
@@ -64,6 +65,7 @@ class Experiment(_Frozen):
     backend: BackendName = "local"
     base_url: str | None = None
     launch: Launch = Launch()
+    resources: Resources = Resources()
     probes: tuple[Probe, ...] = Field(min_length=1)
     notes: tuple[str, ...] = ()
 

@@ -1,12 +1,14 @@
 """`selfaware run`: walks an experiment."""
 
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import get_args
 
 import click
 
 from selfaware.errors import UsageError
+from selfaware.executors.executor import ExecutorName
 from selfaware.training.spec import BackendName
 
 
@@ -29,6 +31,18 @@ from selfaware.training.spec import BackendName
 )
 @click.option("--base-url", metavar="URL", help="The address of a hosted backend's service.")
 @click.option("--retry", is_flag=True, help="Submit finetunes again that failed or were cancelled.")
+@click.option(
+    "--executor",
+    "where",
+    type=click.Choice(get_args(ExecutorName)),
+    default="local",
+    show_default=True,
+    help="Finetune and evaluate in processes of this machine, or of a Ray cluster.",
+)
+@click.option("-j", "--jobs", type=click.IntRange(min=1), help="How many of them at once.")
+@click.option(
+    "--address", metavar="HOST:PORT", help="The Ray cluster's head; else RAY_ADDRESS, or found."
+)
 def run(
     file: Path,
     dry_run: bool,
@@ -38,6 +52,9 @@ def run(
     backend: BackendName | None,
     base_url: str | None,
     retry: bool,
+    where: ExecutorName,
+    jobs: int | None,
+    address: str | None,
 ) -> None:
     """Walk the experiment in FILE; steps that are done are not done twice."""
     from rich.console import Console
@@ -71,11 +88,13 @@ def run(
     if dry_run:
         return
     from selfaware.analysis.render import terminal_table, warnings
+    from selfaware.executors.executor import connect_executor
     from selfaware.walk import walk
 
     name = f"{experiment.experiment}{elsewhere}"
     logs, report = Path("logs") / name, Path("report") / name
-    outcome = walk(planned, runs_folder(), logs, report, console, retry)
+    with closing(connect_executor(where, jobs, address)) as executor:
+        outcome = walk(planned, runs_folder(), logs, report, console, executor, retry)
     console.print(terminal_table(outcome.rows, console.width))
     for note in (*warnings(outcome.rows), *experiment.notes):
         console.print(f"note: {note}")

@@ -1,7 +1,7 @@
 """Walking an experiment's plan: data, finetunes, evaluation, analysis, report; each step once."""
 
-from collections.abc import Mapping, Sequence
-from contextlib import closing
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,13 +14,13 @@ from selfaware.analysis.table import Contrast, Row, build_rows
 from selfaware.behaviors import get_behavior
 from selfaware.data.build import build
 from selfaware.data.manifest import read_manifest
-from selfaware.errors import UsageError
+from selfaware.executors.executor import Executor
+from selfaware.executors.steps import evaluate, training
 from selfaware.experiment import Experiment, Plan
-from selfaware.training.calling import load
+from selfaware.training.backend import Backend
 from selfaware.training.connect import base_model, connect
 from selfaware.training.drive import finetune
 from selfaware.training.entry import Entry, Use
-from selfaware.training.openai_service import hide_key
 from selfaware.training.progress import bar
 
 Cell = tuple[str, int | None]
@@ -39,7 +39,13 @@ class Outcome:
 
 
 def walk(
-    plan: Plan, runs: Path, logs: Path, report: Path, console: Console, retry: bool = False
+    plan: Plan,
+    runs: Path,
+    logs: Path,
+    report: Path,
+    console: Console,
+    executor: Executor,
+    retry: bool = False,
 ) -> Outcome:
     """Does every step of a plan that is not done yet, and writes the report.
 
@@ -49,6 +55,7 @@ def walk(
         logs: Inspect's log folder of this experiment.
         report: The folder for table and figure.
         console: Where progress is told.
+        executor: Where finetunes of the local backend are made, and all models asked.
         retry: Submit finetunes again that failed or were cancelled at their service.
 
     Raises:
@@ -57,7 +64,7 @@ def walk(
     experiment = plan.experiment
     console.rule(f"{experiment.experiment}: {experiment.title}")
     build_datasets(plan, console)
-    made = iter(make_finetunes(plan, runs, console, retry))
+    made = iter(make_finetunes(plan, runs, console, executor, retry))
     models: dict[str, Cell] = {}
     flags: dict[str, tuple[str, ...]] = {}
     for planned in plan.models:
@@ -68,11 +75,13 @@ def walk(
             name, beside = entry.inspect_model, entry.flags
         models[name] = (planned.arm, planned.seed)
         flags[name] = beside
-    evaluate(experiment, flags, logs, console)
+    evaluate(executor, experiment.resources, experiment.probes, flags, logs, runs, console)
     return analyse(experiment, models, flags, logs, report)
 
 
-def make_finetunes(plan: Plan, runs: Path, console: Console, retry: bool = False) -> list[Entry]:
+def make_finetunes(
+    plan: Plan, runs: Path, console: Console, executor: Executor, retry: bool = False
+) -> list[Entry]:
     """Has the finetunes made that are not there yet; all of the plan in order.
 
     Raises:
@@ -88,10 +97,17 @@ def make_finetunes(plan: Plan, runs: Path, console: Console, retry: bool = False
         for model in plan.models
         if model.spec
     }
-    with closing(
-        connect(plan.experiment.backend, plan.endpoint, runs, plan.experiment.launch)
-    ) as backend:
+    with _backend(plan, runs, console, executor) as backend:
         return finetune(specs, runs, backend, uses, retry, bar(console))
+
+
+def _backend(
+    plan: Plan, runs: Path, console: Console, executor: Executor
+) -> AbstractContextManager[Backend]:
+    experiment = plan.experiment
+    if experiment.backend == "local":
+        return training(executor, experiment.resources, experiment.launch, runs, console)
+    return closing(connect(experiment.backend, plan.endpoint, runs))
 
 
 def build_datasets(plan: Plan, console: Console) -> None:
@@ -102,49 +118,6 @@ def build_datasets(plan: Plan, console: Console) -> None:
             continue
         build(experiment.behavior, pole, experiment.data.rows, experiment.data.seed, file)
         console.print(f"built {file} ({experiment.data.rows} rows, {pole})")
-
-
-def evaluate(
-    experiment: Experiment, models: Mapping[str, Sequence[str]], logs: Path, console: Console
-) -> None:
-    """Runs every probe on every model into `logs`; samples that are there are not asked again.
-
-    Args:
-        experiment: Which probes.
-        models: Inspect's model strings, each with the flags that it needs.
-        logs: Inspect's log folder of this experiment.
-        console: Where progress is told.
-
-    Raises:
-        UsageError: A task did not end in success.
-    """
-    from inspect_ai import eval_set
-
-    from selfaware import tasks as task_package
-
-    tasks = [getattr(task_package, probe.task)(**probe.args) for probe in experiment.probes]
-    console.print(f"evaluating {len(models)} models on {len(tasks)} tasks into {logs}")
-    logs.mkdir(parents=True, exist_ok=True)
-    success, results = eval_set(
-        tasks,
-        log_dir=str(logs),
-        model=[load(name, flags) for name, flags in models.items()],
-        log_dir_allow_dirty=True,
-        display="plain" if not console.is_terminal else "rich",
-        max_tasks=2,
-        log_level="warning",
-        retry_attempts=2,
-        # Samples are short and many here, and are read once they are in the log.
-        log_realtime=False,
-    )
-    if not success:
-        failed = [log for log in results if log.status != "success"]
-        first = failed[0]
-        cause = first.error.message.strip().splitlines()[-1] if first.error else first.status
-        raise UsageError(
-            f"{len(failed)} of {len(results)} evaluations failed, first {first.eval.task} on "
-            f"{first.eval.model}: {hide_key(cause)}; mend the cause and run the same command again"
-        )
 
 
 def analyse(

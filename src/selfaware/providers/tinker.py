@@ -93,9 +93,10 @@ class TinkerAPI(ModelAPI):
             return await self._sample(prompt, sampling_of(config, self._most(config)))
         except tinker.TinkerError as error:
             refused = refusal(error)
-            if refused is not None:
-                raise refused from error
-            raise
+            if refused is None:
+                raise
+        # Raised out here: the SDK's error knows the request with its key.
+        raise refused
 
     def should_retry(self, ex: BaseException) -> bool:
         """Whether an error is one of the service's, which may pass."""
@@ -161,9 +162,10 @@ def _open(name: str, base_url: str | None, api_key: str | None) -> "SamplingClie
             return result(client.create_sampling_client(model_path=name))
         return result(client.create_sampling_client(base_model=name))
     except tinker.TinkerError as error:
-        raise refusal(error) or UsageError(
+        problem = refusal(error) or UsageError(
             f"cannot open {name!r} at the Tinker service: {describe(error)}"
-        ) from error
+        )
+    raise problem
 
 
 def _tokenizer(client: "SamplingClient", name: str | None) -> "PreTrainedTokenizerBase":

@@ -4,11 +4,16 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import yaml
+
 if TYPE_CHECKING:
     from inspect_ai.model import Model
 
 BASE_URL = "--model-base-url"
 """The flag by which `inspect eval` is told the address of a service."""
+
+MODEL_ARG = "-M"
+"""The flag by which `inspect eval` is told an argument of a model, as `name=value`."""
 
 _CHAT_NAMES = re.compile(r"gpt-[34](?!\d)")
 """Names that Inspect's provider for OpenAI asks by chat completions, with all settings."""
@@ -28,12 +33,21 @@ def hosted_model(name: str, endpoint: str | None) -> tuple[str, tuple[str, ...]]
     return f"{provider}/{name}", (BASE_URL, endpoint)
 
 
+def tinker_model(name: str, endpoint: str | None) -> tuple[str, tuple[str, ...]]:
+    """Inspect's model string and flags for a base or an address of sampler weights at Tinker."""
+    return f"tinker/{name}", (BASE_URL, endpoint) if endpoint else ()
+
+
+def hub_name(base: str) -> str:
+    """The Hugging Face name of a base by its name at Together, which marks those to finetune."""
+    return base.removesuffix("-Reference")
+
+
 def load(model: str, flags: Sequence[str] = ()) -> "Model":
     """The model as Inspect has it, made with the flags as `inspect eval` would.
 
     Flags are pairs: `--model-base-url URL`, and any number of `-M NAME=VALUE`.
     """
-    import yaml
     from inspect_ai.model import get_model
 
     base_url: str | None = None
@@ -41,7 +55,7 @@ def load(model: str, flags: Sequence[str] = ()) -> "Model":
     for flag, value in zip(flags[::2], flags[1::2], strict=True):
         if flag == BASE_URL:
             base_url = value
-        elif flag == "-M":
+        elif flag == MODEL_ARG:
             name, _, text = value.partition("=")
             arguments[name] = yaml.safe_load(text)
         else:

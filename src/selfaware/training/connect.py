@@ -54,6 +54,10 @@ def connect(
         from selfaware.training.tinker_backend import TinkerBackend
 
         return TinkerBackend(runs, endpoint)
+    if name == "together":
+        from selfaware.training.together_backend import TogetherBackend
+
+        return TogetherBackend(runs, endpoint)
     from selfaware.training.local import LocalBackend
 
     return LocalBackend(runs, launch=launch)
@@ -61,8 +65,12 @@ def connect(
 
 def base_model(name: BackendName, base: str, endpoint: str | None) -> tuple[str, tuple[str, ...]]:
     """Inspect's model string and flags for a base that is not finetuned, where it is served."""
-    from selfaware.training.calling import hosted_model
+    from selfaware.training.calling import hosted_model, hub_name, tinker_model
 
     if name == "openai":
         return hosted_model(base, endpoint)
+    if name == "tinker":
+        return tinker_model(base, endpoint)
+    if name == "together":
+        return f"vllm/{hub_name(base)}", ()
     return f"selfaware/{base}", ()

@@ -1,10 +1,8 @@
 """Fitting one finetune with PEFT and TRL, the same way every time."""
 
 import math
-import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,7 +11,8 @@ from pydantic import BaseModel
 from selfaware.errors import UsageError
 from selfaware.training import unfinished
 from selfaware.training.jobs import Job, Order, Step
-from selfaware.training.launcher import deal
+from selfaware.training.launcher import cores, deal
+from selfaware.training.loading import be_deterministic, load_model
 from selfaware.training.prepared import Prepared
 
 if TYPE_CHECKING:
@@ -49,17 +48,6 @@ class Fitted:
 Keep = Callable[[Fitted, int], None]
 
 
-@contextmanager
-def loading(order: Order) -> Iterator[None]:
-    """Turns a base that cannot be loaded into a UsageError that names it."""
-    base = order.job.spec.base
-    try:
-        yield
-    except (OSError, ValueError, KeyError) as error:
-        reason = " ".join(str(error).split())[:300]
-        raise UsageError(f"cannot load base {base!r}: {reason}") from error
-
-
 def fit(
     order: Order,
     prepared: Prepared,
@@ -88,10 +76,10 @@ def fit(
 
     job = order.job
     chosen = job.spec.hyperparameters
-    _be_deterministic()
-    base = _load(order)
+    be_deterministic()
+    base = load_model(order)
     small = base.num_parameters() < SMALL
-    threads = max(1, (os.cpu_count() or 1) // order.launch.processes)
+    threads = max(1, cores() // order.launch.processes)
     torch.set_num_threads(1 if small else threads)
     set_seed(job.spec.seed)
     trainable = trainable_parameters(base, chosen)
@@ -254,27 +242,3 @@ def _weights(model: "torch.nn.Module", first: bool) -> "Mapping[str, torch.Tenso
             if first:
                 weights[name] = whole.detach().cpu().clone()
     return weights
-
-
-def _load(order: Order) -> "PreTrainedModel":
-    import torch
-    from transformers import AutoModelForCausalLM
-
-    # A small step would be lost in a weight of 16 bits. A base under a LoRA takes no steps.
-    exact = not torch.cuda.is_available() or order.job.spec.hyperparameters.adaptation == "full"
-    with loading(order):
-        model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
-            order.place,
-            revision=order.revision or "main",
-            dtype=torch.float32 if exact else "auto",
-        )
-    return model
-
-
-def _be_deterministic() -> None:
-    import torch
-
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    # Else every new tensor is filled with NaN first, which doubles the time of a small model.
-    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-    torch.backends.cudnn.benchmark = False

@@ -10,11 +10,29 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
 from selfaware.errors import UsageError
+from selfaware.training.spec import Hyperparameters
 
 SHIPPED = ("ddp", "fsdp2")
 """The accelerate configs that come with the package."""
 
 _KINDS = ("MULTI_GPU", "MULTI_CPU", "FSDP")
+
+
+TRAINING = "selfaware.training.worker"
+"""The module that a training process runs."""
+
+CORES = "SELFAWARE_CORES"
+"""The environment variable that says on how many cores a process may compute."""
+
+
+def cores() -> int:
+    """On how many cores this process may compute: as it was told, or all that it is let on."""
+    told = os.environ.get(CORES)
+    if told:
+        return int(told)
+    # macOS and Windows cannot say on which cores a process may run.
+    allowed = getattr(os, "sched_getaffinity", None)
+    return len(allowed(0)) if allowed else os.cpu_count() or 1
 
 
 class Launch(BaseModel):
@@ -53,9 +71,29 @@ def deal(batch_size: int, launch: Launch) -> tuple[int, int]:
     return rows, share // rows
 
 
-def command(launch: Launch) -> list[str]:
-    """The command line that starts a training process, or several that belong together."""
-    worker = ["-m", "selfaware.training.worker"]
+def check(launch: Launch, chosen: Hyperparameters) -> None:
+    """Refuses, before any process is started, what cannot be.
+
+    Raises:
+        UsageError: The batch cannot be dealt, the config cannot be used, or it shares one model
+            out where a second one is needed whole.
+    """
+    try:
+        deal(chosen.batch_size, launch)
+    except ValueError as error:
+        raise UsageError(f"launch: {error}") from error
+    if launch.config is None or "ACCELERATE_USE_FSDP" not in _settings(launch.config):
+        return
+    if chosen.method == "dpo" and chosen.adaptation == "full":
+        raise UsageError(
+            f"launch config {launch.config!r} shares one model out, and dpo of all weights needs "
+            "a second one whole: use adaptation lora, or config ddp"
+        )
+
+
+def command(launch: Launch, module: str = TRAINING) -> list[str]:
+    """The command line that starts a process of ours, or several that belong together."""
+    worker = ["-m", module]
     if launch.processes == 1 and launch.config is None:
         return [sys.executable, *worker]
     run = ["-m", "torch.distributed.run", "--standalone"]

@@ -1,10 +1,9 @@
 """The local backend: finetunes made by processes on this machine."""
 
-import os
 import queue
 import shutil
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -25,10 +24,10 @@ from selfaware.training.jobs import (
     adapter_folder,
     checkpoint_id,
 )
-from selfaware.training.launcher import Launch, deal, environment
+from selfaware.training.launcher import Launch, check, cores
 from selfaware.training.spec import BackendName, FinetuneSpec, locate_base
 from selfaware.training.unfinished import forget
-from selfaware.training.workers import Worker
+from selfaware.training.workers import AnyWorker, Worker
 
 SMALL_WEIGHTS = 100_000_000
 """Bytes of weights up to which a base is finetuned by as many processes as there are cores."""
@@ -41,8 +40,10 @@ class LocalBackend:
 
     Args:
         runs: The folder that adapters go to.
-        workers: How many at most; one for each core where it is not given.
+        workers: How many at most; where it is not given, one for each core if the base is small
+            and trained by one process, else one.
         launch: How a worker is started.
+        start: Starts one; with True no model hub is asked.
     """
 
     name: BackendName = "local"
@@ -50,15 +51,20 @@ class LocalBackend:
     outlives = False
 
     def __init__(
-        self, runs: Path, workers: int | None = None, launch: Launch | None = None
+        self,
+        runs: Path,
+        workers: int | None = None,
+        launch: Launch | None = None,
+        start: Callable[[Launch, bool], AnyWorker] = Worker,
     ) -> None:
         self._runs = runs.expanduser().resolve()
         self._launch = launch or Launch()
-        self._workers = workers or os.cpu_count() or 1
+        self._workers = workers
+        self._start = start
         self._waiting: queue.SimpleQueue[Order] = queue.SimpleQueue()
         self._status: dict[str, Status] = {}
         self._messages: dict[str, list[JobEvent]] = {}
-        self._making: dict[str, Worker] = {}
+        self._making: dict[str, AnyWorker] = {}
         self._threads: list[threading.Thread] = []
         self._serving = 0
         self._guard = threading.Lock()
@@ -66,8 +72,7 @@ class LocalBackend:
 
     def find(self, spec: FinetuneSpec) -> str | None:
         """The run id, where the adapter lies in its place already."""
-        for scratch in (self._runs / ADAPTERS).glob(f".{spec.run_id}.*.partial"):
-            shutil.rmtree(scratch)
+        self._clear(spec.run_id)
         if not adapter_folder(self._runs, spec.run_id).exists():
             return None
         self._read(spec.run_id)
@@ -77,11 +82,7 @@ class LocalBackend:
 
     def prepare(self, spec: FinetuneSpec) -> str:
         """Where the base lies; the worker looks at the rows, with the base's own tokenizer."""
-        try:
-            deal(spec.hyperparameters.batch_size, self._launch)
-        except ValueError as error:
-            raise UsageError(f"launch: {error}") from error
-        environment(self._launch, offline=True)  # refuses a config before a process is started
+        check(self._launch, spec.hyperparameters)
         return locate_base(spec.base)[0]
 
     def submit(self, spec: FinetuneSpec, prepared: str) -> str:
@@ -108,7 +109,7 @@ class LocalBackend:
             self._messages[job.id] = []
             self._waiting.put(order)
             alone = self._launch.processes > 1 or not _small(Path(prepared))
-            if self._serving < (1 if alone else self._workers):
+            if self._serving < (self._workers or (1 if alone else cores())):
                 self._serving += 1
                 self._threads.append(threading.Thread(target=self._serve, daemon=True))
                 self._threads[-1].start()
@@ -150,6 +151,7 @@ class LocalBackend:
 
     def resolve(self, job: str) -> Made:
         """The adapter of a finetune that is made."""
+        self._clear(job)
         entry = self._read(job).entry
         return Made(
             model=entry.inspect_model,
@@ -168,6 +170,11 @@ class LocalBackend:
         for thread in self._threads:
             thread.join()
 
+    def _clear(self, run_id: str) -> None:
+        """Removes what workers that died over this finetune have left half saved."""
+        for scratch in (self._runs / ADAPTERS).glob(f".{run_id}.*.partial"):
+            shutil.rmtree(scratch, ignore_errors=True)
+
     def _read(self, run_id: str) -> Record:
         path = adapter_folder(self._runs, run_id) / RECORD
         try:
@@ -180,10 +187,10 @@ class LocalBackend:
 
     def _serve(self) -> None:
         """Has one order after the other carried out by a worker, until there are none."""
-        worker: Worker | None = None
+        worker: AnyWorker | None = None
         while (order := self._next()) is not None:
             if worker is None:
-                worker = Worker(self._launch, offline=order.revision is None)
+                worker = self._start(self._launch, order.revision is None)
             with self._guard:
                 self._making[order.job.id] = worker
             for event in worker.make(order):
@@ -192,10 +199,10 @@ class LocalBackend:
                 del self._making[order.job.id]
                 status = self._status[order.job.id]
                 if status.state not in FINAL:  # the worker died without a word
-                    problem = self._broken or worker.failure(order.job.spec.base)
+                    problem = self._broken or worker.failure(_process_for(order.job.spec.base))
                     self._broken = problem
                     self._status[order.job.id] = Status(state="failed", problem=problem)
-            if worker.process.poll() is not None:
+            if not worker.alive():
                 worker.close()
                 worker = None
         if worker is not None:
@@ -237,6 +244,10 @@ class LocalBackend:
         told.append(
             JobEvent(id=str(len(told) + 1), time=registry.now(), level="info", message=message)
         )
+
+
+def _process_for(base: str) -> str:
+    return f"the training process for base {base!r}"
 
 
 def _small(place: Path) -> bool:

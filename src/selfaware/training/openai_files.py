@@ -29,7 +29,7 @@ def training_file(spec: FinetuneSpec) -> Iterator[BinaryIO]:
     """
     name = file_name(spec)
     with TemporaryFile() as file:
-        for line in _lines(spec):
+        for line in lines(spec):
             file.write(line.encode() + b"\n")
         if sha256_file(spec.dataset) != spec.dataset_sha256 or file_name(spec) != name:
             raise UsageError(
@@ -39,7 +39,12 @@ def training_file(spec: FinetuneSpec) -> Iterator[BinaryIO]:
         yield file
 
 
-def _lines(spec: FinetuneSpec) -> Iterator[str]:
+def lines(spec: FinetuneSpec) -> Iterator[str]:
+    """The lines of a finetune's file, as OpenAI and others take them: chats, or preferences.
+
+    Raises:
+        UsageError: A bad row, or a twin of other prompts.
+    """
     if spec.rejected is None:
         for row in stream_rows(spec.dataset):
             yield _json(row.model_dump(exclude_none=True))

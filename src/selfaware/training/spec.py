@@ -101,7 +101,9 @@ TAKES: Mapping[BackendName, frozenset[str]] = {
     "local": frozenset(Hyperparameters.model_fields) - {"learning_rate_multiplier"},
     "openai": frozenset({"epochs", "batch_size", "learning_rate_multiplier", "method", "beta"}),
     "tinker": _OPTIMIZER | {"lora_rank", "target_modules", "checkpoints"},
-    "together": (_OPTIMIZER - {"max_length"}) | _LORA | {"method", "beta", "adaptation"},
+    "together": (_OPTIMIZER - {"max_length"})
+    | _LORA
+    | {"method", "beta", "adaptation", "checkpoints"},
 }
 """The hyperparameters that each backend lets a user choose."""
 

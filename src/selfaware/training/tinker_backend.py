@@ -27,7 +27,7 @@ from selfaware.training.tinker_points import (
 from selfaware.training.tinker_requests import check
 from selfaware.training.tinker_service import (
     OFFICIAL,
-    asking,
+    ask,
     describe,
     refusal,
     require_sdk,
@@ -194,8 +194,7 @@ class TinkerBackend:
         """The points of a finetune that the service or its record knows of."""
         if run_id not in self._points:
             record = read_record(self._runs, run_id)
-            with asking():
-                there = points_at(self._rest, self._listed.get(run_id, []))
+            there = ask(lambda: points_at(self._rest, self._listed.get(run_id, [])))
             self._points[run_id] = merge(record.points if record else (), there)
         return self._points[run_id]
 

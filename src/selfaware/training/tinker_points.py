@@ -12,6 +12,7 @@ from selfaware import __version__
 from selfaware.data.atomic import write_json
 from selfaware.errors import UsageError
 from selfaware.training.backend import Checkpoint, Made
+from selfaware.training.calling import tinker_model
 from selfaware.training.spec import FinetuneSpec
 
 if TYPE_CHECKING:
@@ -58,20 +59,22 @@ class Point(_Frozen):
 
     def as_checkpoint(self, endpoint: str | None) -> Checkpoint:
         """The sampler of this point, as a model from the middle of a training."""
+        model, flags = tinker_model(self.sampler or "", endpoint)
         return Checkpoint(
             step=self.step,
             epoch=self.epoch,
-            model=f"tinker/{self.sampler}",
-            flags=_flags(endpoint),
+            model=model,
+            flags=flags,
             adapter=self.sampler,
             loss=self.epoch_loss,
         )
 
     def as_made(self, endpoint: str | None) -> Made:
         """The sampler of this point, as the model that a finetune has made."""
+        model, flags = tinker_model(self.sampler or "", endpoint)
         return Made(
-            model=f"tinker/{self.sampler}",
-            flags=_flags(endpoint),
+            model=model,
+            flags=flags,
             adapter=self.sampler,
             training_loss=self.epoch_loss,
             seconds=self.seconds,
@@ -82,11 +85,6 @@ class Point(_Frozen):
                 **{name: version(name) for name in ("tinker", "transformers")},
             },
         )
-
-
-def _flags(endpoint: str | None) -> tuple[str, ...]:
-    """What `inspect eval` needs beside the model's name."""
-    return ("--model-base-url", endpoint) if endpoint else ()
 
 
 class TinkerRecord(_Frozen):

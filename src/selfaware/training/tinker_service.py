@@ -4,9 +4,8 @@ import os
 import re
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable
 from concurrent.futures import wait
-from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar
 
@@ -90,8 +89,7 @@ def tokenizer_of(client: "ServiceClient", base: str) -> "PreTrainedTokenizerBase
         UsageError: The service has no such base, or its tokenizer cannot be loaded.
         NotYet: The service fails.
     """
-    with asking():
-        sampler = result(client.create_sampling_client(base_model=base))
+    sampler = ask(lambda: result(client.create_sampling_client(base_model=base)))
     try:
         tokenizer: PreTrainedTokenizerBase = sampler.get_tokenizer()
     except (OSError, ValueError, RuntimeError) as error:
@@ -105,18 +103,23 @@ def result(future: "APIFuture[T]") -> T:
     return future.result()
 
 
-@contextmanager
-def asking() -> Iterator[None]:
-    """Turns errors of the SDK into what a backend may raise: UsageError or NotYet."""
+def ask(what: Callable[[], T]) -> T:
+    """What a call of the SDK gives.
+
+    Raises:
+        UsageError: The service refuses, for a reason that the user can mend.
+        NotYet: The service fails.
+    """
     import tinker
 
     try:
-        yield
+        return what()
     except tinker.TinkerError as error:
-        refused = refusal(error)
-        if refused is not None:
-            raise refused from error
-        raise NotYet(f"the Tinker service fails: {describe(error)}", RETRY_SECONDS) from error
+        problem = refusal(error) or NotYet(
+            f"the Tinker service fails: {describe(error)}", RETRY_SECONDS
+        )
+    # Raised out here: the SDK's error knows the request with its key.
+    raise problem
 
 
 def refusal(error: Exception) -> UsageError | None:

@@ -42,11 +42,12 @@ def dataset_of(
     return Dataset.from_dict(columns)
 
 
-class AllRowsOnce(SeedableRandomSampler):  # type: ignore[misc]
+class AllRowsOnce(torch.utils.data.Sampler[int]):
     """Every row once an epoch, in an order that follows from the seed; then empty rows.
 
     Several processes need the same number of rows each. accelerate would take the first rows a
     second time, so the loss would not be that of one process; the empty row adds nothing to it.
+    The order is that of accelerate's own sampler, which this is not: accelerate would replace it.
 
     Args:
         dataset: Rows, the last of them the empty one.
@@ -55,16 +56,20 @@ class AllRowsOnce(SeedableRandomSampler):  # type: ignore[misc]
     """
 
     def __init__(self, dataset: "Dataset", shares: int, seed: int) -> None:
-        super().__init__(range(len(dataset) - 1), data_seed=seed)
         self._empty = len(dataset) - 1
+        self._order = SeedableRandomSampler(range(self._empty), data_seed=seed)
         self._fill = -self._empty % shares
 
     def __iter__(self) -> Iterator[int]:
-        yield from super().__iter__()
+        yield from self._order
         yield from [self._empty] * self._fill
 
     def __len__(self) -> int:
         return self._empty + self._fill
+
+    def set_epoch(self, epoch: int) -> None:
+        """Tells the number of the epoch, which decides on the order beside the seed."""
+        self._order.set_epoch(epoch)
 
 
 class AnswerTrainer(SFTTrainer):

@@ -4,19 +4,15 @@ import math
 import os
 import platform
 import queue
-import sys
 import tempfile
-import threading
-from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, TextIO
-
-from pydantic import BaseModel
+from typing import TYPE_CHECKING, NoReturn
 
 from selfaware import __version__
 from selfaware.errors import UsageError
 from selfaware.training import registry, unfinished
+from selfaware.training.channel import Tell, listen, teller
 from selfaware.training.entry import Entry
 from selfaware.training.jobs import (
     ADAPTERS,
@@ -27,15 +23,12 @@ from selfaware.training.jobs import (
     Refused,
     checkpoint_id,
 )
+from selfaware.training.loading import load_tokenizer
 from selfaware.training.prepared import Prepared, prepare
 from selfaware.training.spec import settings
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
-
     from selfaware.training.fit import Fitted
-
-Tell = Callable[[BaseModel], None]
 
 PROCESSES = int(os.environ.get("WORLD_SIZE", "1"))
 """How many processes train together, as their launcher says."""
@@ -51,16 +44,10 @@ def main() -> NoReturn:
     stops at once. Standard output carries one JSON event a line and nothing else. Of several
     processes that train together the first one listens and tells.
     """
-    channel = _take_stdout()
-    orders: queue.SimpleQueue[Order] = queue.SimpleQueue()
-    if FIRST:
-        threading.Thread(target=_listen, args=(orders,), daemon=True).start()
-
-    def tell(event: BaseModel) -> None:
-        if FIRST:
-            channel.write(event.model_dump_json() + "\n")
-            channel.flush()
-
+    tell = teller(silent=not FIRST)
+    # The others of several processes are stopped where one of them fails.
+    ending = 0 if PROCESSES == 1 else 1
+    orders = listen(Order.model_validate_json, ending) if FIRST else queue.SimpleQueue()
     prepared: dict[tuple[str, ...], Prepared] = {}
     while True:
         order = _next(orders)
@@ -83,7 +70,7 @@ def work(order: Order, prepared: dict[tuple[str, ...], Prepared], tell: Tell) ->
     place = (order.place, order.revision or "", limit)
     key = (*place, job.dataset_sha256, job.rejected_sha256 or "")
     if key not in prepared:
-        prepared[key] = prepare(_load_tokenizer(order), job)
+        prepared[key] = prepare(load_tokenizer(order), job)
     scratch = tempfile.TemporaryDirectory(
         prefix=f".{job.id}.", suffix=".partial", dir=_made(order.runs / ADAPTERS)
     )
@@ -168,18 +155,6 @@ def _next(orders: "queue.SimpleQueue[Order]") -> Order:
     return order
 
 
-def _load_tokenizer(order: Order) -> "PreTrainedTokenizerBase":
-    from transformers import AutoTokenizer
-
-    from selfaware.training.fit import loading
-
-    with loading(order):
-        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
-            order.place, revision=order.revision or "main"
-        )
-    return tokenizer
-
-
 def _versions() -> dict[str, str]:
     libraries = ("torch", "transformers", "peft", "trl")
     return {
@@ -192,21 +167,6 @@ def _versions() -> dict[str, str]:
 def _made(folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     return folder
-
-
-def _take_stdout() -> TextIO:
-    """Keeps standard output for events: whatever a library prints goes to standard error."""
-    channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
-    return channel
-
-
-def _listen(orders: "queue.SimpleQueue[Order]") -> None:
-    for line in sys.stdin:
-        orders.put(Order.model_validate_json(line))
-    # Nothing is tidied up: the unfinished lies in a scratch folder, which the next call removes.
-    # The others of several processes are stopped where one of them fails.
-    os._exit(0 if PROCESSES == 1 else 1)
 
 
 if __name__ == "__main__":
