@@ -262,6 +262,7 @@ def test_the_command_refuses_what_it_cannot_serve(tmp_path: Path) -> None:
     for arguments, wrong in (
         (["--serve", "gpt-4o"], "--serve 'gpt-4o': give NAME=BASE"),
         (["--fault", "fire"], "fault 'fire'"),
+        (["--shutdown-date", "soon"], "'soon' does not match"),
     ):
         result = CliRunner().invoke(main, ["emulator", *arguments])
         assert result.exit_code == 2 and wrong in result.output
@@ -269,3 +270,12 @@ def test_the_command_refuses_what_it_cannot_serve(tmp_path: Path) -> None:
         port = service.url.split(":")[2].split("/")[0]
         result = CliRunner().invoke(main, ["emulator", "--port", port])
         assert result.exit_code == 2 and f"--port {port}" in result.output
+
+
+def test_the_page_names_every_fault_and_the_days_on_which_it_ends() -> None:
+    root = Path(__file__).parent.parent
+    page = (root / "docs/hosted.md").read_text(encoding="utf-8")
+    table = page[page.index("| kind |") :]
+    assert [kind for kind in KINDS if f"`{kind}`" not in table] == []
+    for text in (page, (root / "README.md").read_text(encoding="utf-8")):
+        assert "2027-01-06" in text and "2027-01-14" in text

@@ -163,6 +163,22 @@ def test_an_address_that_cannot_be_is_one_line(
     assert KEY not in result.output
 
 
+@pytest.mark.parametrize("where", ["option", "file", "environment"])
+def test_the_address_comes_from_option_file_or_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    url = "http://127.0.0.1:9/v1"
+    monkeypatch.setenv("OPENAI_BASE_URL", url if where == "environment" else "http://other/v1")
+    text = EXPERIMENT + "backend: openai\n" + (f"base_url: {url}/\n" if where == "file" else "")
+    Path("small.yaml").write_text(text, encoding="utf-8")
+    options = ["--base-url", url] if where == "option" else []
+    result = CliRunner().invoke(main, ["run", "small.yaml", "--dry-run", *options])
+    assert result.exit_code == 0, result.output
+    assert f"(openai at {url})" in result.output
+    assert "lora_rank" in result.output and not Path("runs").exists()
+
+
 def test_a_dead_server_is_one_line_and_so_is_a_missing_key(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

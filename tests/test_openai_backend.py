@@ -239,8 +239,8 @@ def test_what_passes_is_survived_with_one_job(
     service: Emulator, tmp_path: Path, caplog: pytest.LogCaptureFixture, kind: str, on: str
 ) -> None:
     wanted = spec(service, dataset(tmp_path / "a.jsonl"))
-    late = 0.5 if kind == "slow" else 0.0
-    client = backend(service, tmp_path, timeout=0.25 if kind == "slow" else 20.0)
+    late = 1.0 if kind == "slow" else 0.0
+    client = backend(service, tmp_path, timeout=0.6 if kind == "slow" else 20.0)
     client._service.ask(lambda sdk: sdk.models.list())  # the service was reached before
     service.faults.add(Fault.model_validate(
         {"kind": kind, "on": on, "count": 1 if late else 3, "seconds": late}))  # fmt: skip
@@ -249,9 +249,25 @@ def test_what_passes_is_survived_with_one_job(
     (job,) = jobs_of(service, wanted.run_id)
     assert (entry.state, entry.job) == ("succeeded", job.id)
     # What was done and only not answered is found, and not asked for again.
-    found = kind == "slow" or (kind == "lost_reply" and on.startswith("POST"))
-    assert sum("goes on in" in note for note in notes) == (1 if found else 3)
+    done = kind == "slow" or (kind == "lost_reply" and on.startswith("POST"))
+    waits = [note for note in notes if "goes on in" in note and "looked for" not in note]
+    assert len(waits) == (1 if done else 3)
     assert_nowhere(tmp_path, caplog.text, *notes)
+
+
+def test_a_job_that_was_made_of_a_request_thought_lost_is_cancelled(
+    service: Emulator, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    wanted = spec(service, dataset(tmp_path / "a.jsonl"))
+    client = backend(service, tmp_path)
+    prepared = client.prepare(wanted)
+    job, late = client.submit(wanted, prepared), client.submit(wanted, prepared)
+    while client.poll(job).state == "queued":
+        pass
+    assert client.poll(late).state == "cancelled"
+    assert f"cancelled job {late}: job {job} is the same finetune" in caplog.text
+    while client.poll(job).state != "succeeded":
+        pass
 
 
 @pytest.mark.parametrize("kind", ["drop_upload", "file_expired", "daily_limit"])

@@ -1,5 +1,6 @@
 """`selfaware emulator`: a fine-tuning service to rehearse with."""
 
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -24,7 +25,12 @@ from selfaware.errors import UsageError
     "--checkpoints", is_flag=True, help="Keep the two epochs before the last as models, too."
 )
 @click.option("--daily-limit", type=click.IntRange(min=1), help="The most jobs of a day.")
-@click.option("--shutdown-date", metavar="YYYY-MM-DD", help="The day on which its models end.")
+@click.option(
+    "--shutdown-date",
+    type=click.DateTime(["%Y-%m-%d"]),
+    metavar="YYYY-MM-DD",
+    help="The day on which its models end.",
+)
 @click.option(
     "--fault",
     "faults",
@@ -38,7 +44,7 @@ def emulator(
     serve: tuple[str, ...],
     checkpoints: bool,
     daily_limit: int | None,
-    shutdown_date: str | None,
+    shutdown_date: datetime | None,
     faults: tuple[str, ...],
 ) -> None:
     """Run a fine-tuning service on 127.0.0.1 that speaks OpenAI's API, until it is stopped."""
@@ -58,7 +64,7 @@ def emulator(
             port,
             bases=bases,
             daily_limit=daily_limit,
-            shutdown_date=shutdown_date,
+            shutdown_date=shutdown_date.date().isoformat() if shutdown_date else None,
             checkpoints=checkpoints,
         )
     except OSError as error:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from selfaware.testing.clock import Clock
 from selfaware.testing.faults import Refusal, Refusing, Switchboard, daily
 from selfaware.testing.files import Files, fault_of
-from selfaware.testing.orders import ORGANISATION, ordered
+from selfaware.testing.orders import model_name, ordered
 from selfaware.testing.trainers import Order, Progress, Trainer
 
 if TYPE_CHECKING:
@@ -249,8 +249,3 @@ class Jobs:
                 type="metrics" if numbers else "message",
             )
         )
-
-
-def model_name(base: str, suffix: str | None, made: str) -> str:
-    """The name of a finetuned model; its parts are those of OpenAI's names."""
-    return f"ft:{base}:{ORGANISATION}:{suffix or ''}:{made}"

@@ -76,6 +76,11 @@ def ordered(
     return shown, order
 
 
+def model_name(base: str, suffix: str | None, made: str) -> str:
+    """The name of a finetuned model; its parts are those of OpenAI's names."""
+    return f"ft:{base}:{ORGANISATION}:{suffix or ''}:{made}"
+
+
 def _method(
     body: Mapping[str, object],
 ) -> tuple[Literal["supervised", "dpo"], dict[str, float]]:

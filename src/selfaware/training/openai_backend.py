@@ -1,5 +1,6 @@
 """The backend for OpenAI's fine-tuning API, at OpenAI or at any server that speaks it."""
 
+import logging
 import time
 from collections.abc import Sequence
 from datetime import date
@@ -14,13 +15,15 @@ from selfaware.training.backend import Checkpoint, JobEvent, Made, NotYet, Statu
 from selfaware.training.calling import hosted_model
 from selfaware.training.openai_files import file_name, training_file
 from selfaware.training.openai_jobs import RUN_KEY, is_of, metadata_of, method_of, suffix_of
-from selfaware.training.openai_service import Missing, Refused, Service
+from selfaware.training.openai_service import Doubt, Missing, Refused, Service
 from selfaware.training.openai_status import status_of, told
 from selfaware.training.spec import BackendName, FinetuneSpec
 
 if TYPE_CHECKING:
     from openai.types import FileObject
     from openai.types.fine_tuning import FineTuningJob
+
+logger = logging.getLogger(__name__)
 
 _LARGEST_SEED = 2**31 - 1
 _NEWEST = 50
@@ -53,6 +56,8 @@ class OpenAIBackend:
         self._endpoint = endpoint
         self._service = Service(endpoint, patience, timeout)
         self._started = time.monotonic()
+        self._doubts: dict[str, float] = {}
+        self._alone: set[str] = set()
         self._uploaded: set[str] = set()
         self._expired: set[str] = set()
 
@@ -60,7 +65,8 @@ class OpenAIBackend:
         """The job whose metadata, or else whose suffix, name this run.
 
         One that failed or was cancelled is left out only where the registry knows of it already:
-        a job that ended while nobody looked was this run's job nonetheless.
+        a job that ended while nobody looked was this run's job nonetheless. While a request for the
+        job may still be under way, there is no answer yet.
         """
         known = {entry.job for entry in registry.history(self._runs, spec.run_id)}
         ours = [
@@ -69,6 +75,10 @@ class OpenAIBackend:
             if job.status not in ("failed", "cancelled") or job.id not in known
         ]
         ours.sort(key=lambda job: (job.status in ("failed", "cancelled"), job.created_at))
+        wait = self._doubts.get(spec.run_id, 0.0) - time.monotonic()
+        if not ours and wait > 0:
+            reason = "it is looked for whether the job was made after all"
+            raise NotYet(reason, min(wait, 10 * self._patience))
         return ours[0].id if ours else None
 
     def prepare(self, spec: FinetuneSpec) -> str:
@@ -106,6 +116,9 @@ class OpenAIBackend:
                     metadata=metadata_of(spec),
                 )
             )
+        except Doubt as doubt:
+            self._doubts[spec.run_id] = time.monotonic() + doubt.settles
+            raise
         except (Missing, Refused) as error:
             about_file = prepared in str(error) or getattr(error, "param", "") == "training_file"
             if about_file and prepared not in self._uploaded:
@@ -126,6 +139,9 @@ class OpenAIBackend:
             return Status(
                 state="failed", problem=f"{self._service.address} knows no job {job} any more"
             )
+        if found.status in ("running", "succeeded") and job not in self._alone:
+            self._cancel_twins(found)
+            self._alone.add(job)
         looking = found.status not in ("validating_files", "queued", "succeeded", "cancelled")
         newest = (
             self._service.ask(
@@ -197,6 +213,14 @@ class OpenAIBackend:
     def close(self) -> None:
         """Closes the connections; jobs go on."""
         self._service.close()
+
+    def _cancel_twins(self, job: "FineTuningJob") -> None:
+        """Cancels jobs of the same run that a service made of a request long thought to be lost."""
+        run_id = (job.metadata or {}).get(RUN_KEY)
+        for twin in self._jobs(run_id) if run_id else ():
+            if twin.id != job.id and twin.status not in ("succeeded", "failed", "cancelled"):
+                self.cancel(twin.id)
+                logger.warning("cancelled job %s: job %s is the same finetune", twin.id, job.id)
 
     def _job(self, job: str) -> "FineTuningJob":
         return self._service.ask(lambda client: client.fine_tuning.jobs.retrieve(job))

@@ -42,6 +42,14 @@ class Refused(Exception):
         self.param = param
 
 
+class Doubt(NotYet):
+    """A request that may have been done or not; `settles` seconds from now it has shown which."""
+
+    def __init__(self, reason: str, seconds: float, settles: float) -> None:
+        super().__init__(reason, seconds)
+        self.settles = settles
+
+
 class Service:
     """A fine-tuning service at an address, asked with the key of the environment.
 
@@ -63,6 +71,7 @@ class Service:
             )
         self.address = endpoint or OPENAI
         self._patience = patience
+        self._timeout = timeout
         self._client = _client(self.address, key, timeout)
         self._answered: float | None = None
 
@@ -70,7 +79,7 @@ class Service:
         """What the service answers.
 
         Raises:
-            NotYet: A limit is reached, or the service cannot answer now.
+            NotYet: A limit is reached, or (`Doubt`) there was no answer.
             Missing: It knows no such thing.
             Refused: It would not have the request.
             UsageError: No server, a key that it does not accept, or what it forbids.
@@ -104,7 +113,8 @@ class Service:
             self._answered = time.monotonic()
             return self._status(error)
         if isinstance(error, APITimeoutError):
-            return self._silent(f"{self.address} did not answer in time")
+            # It may be at work on it still: as long again as a request may take.
+            return self._silent(f"{self.address} did not answer in time", self._timeout)
         if isinstance(error, APIConnectionError):
             cause = self.clean(str(error.__cause__ or error))
             if self._answered is None and _refuses_connections(error):
@@ -112,13 +122,14 @@ class Service:
                     f"cannot reach {self.address}: {cause}; start the server or mend base_url, and "
                     "run the same command again"
                 )
-            return self._silent(f"the connection to {self.address} broke off: {cause}")
+            broken = f"the connection to {self.address} broke off: {cause}"
+            return self._silent(broken, 30 * self._patience)
         return UsageError(
             f"{self.address} does not answer as OpenAI's API does: {self.clean(str(error))}; "
             "mend base_url"
         )
 
-    def _silent(self, reason: str) -> Exception:
+    def _silent(self, reason: str, settles: float) -> Exception:
         if self._answered is None:
             self._answered = time.monotonic()  # from here on the wait is counted
         if time.monotonic() - self._answered > LONGEST_OUTAGE * self._patience:
@@ -126,7 +137,7 @@ class Service:
                 f"{reason}, for {LONGEST_OUTAGE / 60:.0f} minutes; jobs go on there, and the same "
                 "command looks after them again"
             )
-        return NotYet(reason, 10 * self._patience)
+        return Doubt(reason, 10 * self._patience, settles)
 
     def _status(self, error: "APIStatusError") -> Exception:
         said = self.clean(_message(error))
@@ -152,7 +163,7 @@ class Service:
             limit = "daily limit" if daily else "rate limit"
             return NotYet(f"{limit}: {said}", _retry_after(error, wait))
         if status >= 500 or status == 408:
-            return NotYet(told, _retry_after(error, 10 * self._patience))
+            return Doubt(told, _retry_after(error, 10 * self._patience), 30 * self._patience)
         return Refused(said, error.param)
 
 
