@@ -1,10 +1,13 @@
 import math
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import anyio
 import pytest
+import yaml
+from click.testing import CliRunner
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("tinker")
@@ -24,7 +27,9 @@ from tinker_server import KEY, Service, serving  # noqa: E402
 from tinker_weights import Trained, base_model  # noqa: E402
 from tiny_models import save_base  # noqa: E402
 
-from selfaware.errors import UsageError  # noqa: E402
+from selfaware.cli import main
+from selfaware.errors import UsageError
+from selfaware.experiment import Experiment  # noqa: E402
 from selfaware.modes import CANDIDATES_KEY, exact_scores  # noqa: E402
 from selfaware.providers.tinker_scores import questions, sum_up  # noqa: E402
 from selfaware.tasks import risk_choice  # noqa: E402
@@ -244,3 +249,25 @@ def test_questions_and_answers_fit(prompt: int, reply: list[int], ends: list[int
         sum(math.exp(-end - 1) for end in ends)
     )
     assert sum_up(answers, prompt, len(reply)) == pytest.approx(expected)
+
+
+def test_the_experiment_of_the_page_goes_the_whole_way(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = (Path(__file__).parent.parent / "docs" / "tinker.md").read_text(encoding="utf-8")
+    [text] = re.findall(r"^```yaml\n(.*?)^```$", page, re.M | re.S)
+    content = yaml.safe_load(text)
+    assert Experiment.model_validate(content).backend == "tinker"
+    small = {"base": str(base), "seeds": [0], "data": {"rows": 16, "seed": 0}}
+    probes = [{"task": "risk_choice", "args": {"count": 1}}]
+    content |= {**small, "probes": probes, "finetune": {**content["finetune"], "epochs": 1}}
+    (tmp_path / "small.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("SELFAWARE_RUNS", raising=False)
+    fresh = Service()
+    with serving(fresh) as address:
+        done = CliRunner().invoke(main, ["run", "small.yaml", "--base-url", address])
+    assert done.exit_code == 0, done.output
+    assert len(fresh.runs) == 2
+    assert len(fresh.samplers) == 4  # the tokenizer's, the base, and two finetunes
+    assert f"--model-base-url {address}" in " ".join(done.output.split())

@@ -108,8 +108,8 @@ class TogetherBackend:
             return self._service.ask(lambda client: create(client, spec, prepared, limits))
         except Missing as error:
             raise UsageError(
-                f"Together finetunes no {spec.base!r}: {error.message}; docs.together.ai lists what it "
-                "finetunes"
+                f"Together finetunes no {spec.base!r}: {error.message}; docs.together.ai lists "
+                "what it finetunes"
             ) from None
 
     def poll(self, job: str) -> Status:
