@@ -1,6 +1,7 @@
 """Fitting one finetune with PEFT and TRL, the same way every time."""
 
 import math
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -79,8 +80,7 @@ def fit(
     be_deterministic()
     base = load_model(order)
     small = base.num_parameters() < SMALL
-    threads = max(1, cores() // order.launch.processes)
-    torch.set_num_threads(1 if small else threads)
+    torch.set_num_threads(1 if small else _threads())
     set_seed(job.spec.seed)
     trainable = trainable_parameters(base, chosen)
     trainer = _trainer(order, base, prepared)
@@ -115,6 +115,12 @@ def fit(
     trainer.add_callback(unfinished.saver(60 * order.launch.save_minutes, before))
     trainer.train(resume_from_checkpoint=str(saved.folder) if saved else None)
     return now()
+
+
+def _threads() -> int:
+    """As many as this process was given, else one for each core."""
+    given = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]  # a list, for nested loops
+    return int(given) if given.isdecimal() and int(given) else cores()
 
 
 def _trainer(
