@@ -112,7 +112,7 @@ def make(name: str, spec: FinetuneSpec, runs: Path) -> Entry:
     print(
         f"| {name} | {record.trainable_parameters:,} | {len(record.losses)}{after} | "
         f"{record.losses[0]:.3f} | {record.losses[-1]:.3f} | "
-        f"{record.seconds:.0f} s of {took:.0f} s | {peak[0] / 2**30:.1f} GB |",
+        f"{record.entry.seconds:.0f} s of {took:.0f} s | {peak[0] / 2**30:.1f} GB |",
         flush=True,
     )
     return entry

@@ -15,6 +15,7 @@ from selfaware.training.jobs import Job, Order, Step
 from selfaware.training.launcher import cores, deal
 from selfaware.training.loading import be_deterministic, load_model
 from selfaware.training.prepared import Prepared
+from selfaware.training.saving import writing
 
 if TYPE_CHECKING:
     import torch
@@ -113,14 +114,15 @@ def fit(
 
     trainer.add_callback(_reporter(job, losses, after_step))
     trainer.add_callback(unfinished.saver(60 * order.launch.save_minutes, before))
-    trainer.train(resume_from_checkpoint=str(saved.folder) if saved else None)
+    with writing(order.runs):
+        trainer.train(resume_from_checkpoint=str(saved.folder) if saved else None)
     return now()
 
 
 def _threads() -> int:
-    """As many as this process was given, else one for each core."""
+    """One for each core, or as many as this process was given where those are fewer."""
     given = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]  # a list, for nested loops
-    return int(given) if given.isdecimal() and int(given) else cores()
+    return min(cores(), int(given)) if given.isdecimal() and int(given) else cores()
 
 
 def _trainer(
