@@ -267,6 +267,17 @@ def test_a_killed_training_goes_on_to_the_same_weights(
     assert not list((tmp_path / "adapters").glob(".*.partial"))
 
 
+def test_a_full_disk_is_told_in_one_line(specs: dict[str, FinetuneSpec], tmp_path: Path) -> None:
+    limited = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000))\n" + SCRIPT
+    command = [sys.executable, "-c", limited, specs["plain"].model_dump_json(), str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    *_, last = done.stderr.strip().splitlines()
+    assert last.startswith(f"selfaware.errors.UsageError: cannot write into {tmp_path}: ")
+    assert "File too large" in last and last.endswith("and run the same command again")
+    assert [entry.state for entry in registry.entries(tmp_path)] == ["failed"]
+    assert not list((tmp_path / "adapters").iterdir())
+
+
 def test_portions_of_a_batch_give_the_same_losses(
     specs: dict[str, FinetuneSpec], made: dict[str, Entry], runs: Path, tmp_path: Path
 ) -> None:

@@ -1,6 +1,7 @@
 """Fitting one finetune with PEFT and TRL, the same way every time."""
 
 import math
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from selfaware.training.jobs import Job, Order, Step
 from selfaware.training.launcher import cores, deal
 from selfaware.training.loading import be_deterministic, load_model
 from selfaware.training.prepared import Prepared
+from selfaware.training.saving import writing
 
 if TYPE_CHECKING:
     import torch
@@ -79,8 +81,7 @@ def fit(
     be_deterministic()
     base = load_model(order)
     small = base.num_parameters() < SMALL
-    threads = max(1, cores() // order.launch.processes)
-    torch.set_num_threads(1 if small else threads)
+    torch.set_num_threads(1 if small else _threads())
     set_seed(job.spec.seed)
     trainable = trainable_parameters(base, chosen)
     trainer = _trainer(order, base, prepared)
@@ -113,8 +114,15 @@ def fit(
 
     trainer.add_callback(_reporter(job, losses, after_step))
     trainer.add_callback(unfinished.saver(60 * order.launch.save_minutes, before))
-    trainer.train(resume_from_checkpoint=str(saved.folder) if saved else None)
+    with writing(order.runs):
+        trainer.train(resume_from_checkpoint=str(saved.folder) if saved else None)
     return now()
+
+
+def _threads() -> int:
+    """One for each core, or as many as this process was given where those are fewer."""
+    given = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]  # a list, for nested loops
+    return min(cores(), int(given)) if given.isdecimal() and int(given) else cores()
 
 
 def _trainer(

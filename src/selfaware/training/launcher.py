@@ -117,6 +117,9 @@ def environment(launch: Launch, offline: bool) -> dict[str, str]:
     if launch.processes == 1:
         # TRL refuses to spread one process over several GPUs.
         made.setdefault("CUDA_VISIBLE_DEVICES", "0")
+    else:
+        # The launcher would have each compute with one thread.
+        made.setdefault("OMP_NUM_THREADS", str(max(1, cores() // launch.processes)))
     if offline:
         made["HF_HUB_OFFLINE"] = "1"
     return made

@@ -2,10 +2,13 @@
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from selfaware.data.atomic import sync_folder, write_json
+from selfaware.errors import UsageError
 from selfaware.training.jobs import RECORD, Record
 from selfaware.training.spec import locate_base
 
@@ -15,6 +18,23 @@ if TYPE_CHECKING:
     from selfaware.training.fit import Fitted
 
 
+@contextmanager
+def writing(runs: Path) -> Iterator[None]:
+    """Turns a disk that takes no more into a UsageError of one line."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (OSError, SafetensorError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "PytorchStreamWriter" not in str(error):
+            raise
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())[:200]
+        raise UsageError(
+            f"cannot write into {runs}: {reason}; make room, or give yourself the right to write "
+            "there, and run the same command again"
+        ) from error
+
+
 def put(
     fitted: "Fitted",
     tokenizer: "PreTrainedTokenizerBase",
@@ -22,10 +42,25 @@ def put(
     runs: Path,
     scratch: Path,
 ) -> None:
-    """Saves a model in `scratch` and moves it to its place in `runs` when it is whole."""
+    """Saves a model in `scratch` and moves it to its place in `runs` when it is whole.
+
+    Raises:
+        UsageError: There is no room.
+    """
     target = runs / str(record.entry.adapter)
     if target.exists():  # made before, with the same weights
         return
+    with writing(runs):
+        _put(fitted, tokenizer, record, target, scratch)
+
+
+def _put(
+    fitted: "Fitted",
+    tokenizer: "PreTrainedTokenizerBase",
+    record: Record,
+    target: Path,
+    scratch: Path,
+) -> None:
     whole = scratch / target.name
     if record.entry.hyperparameters.get("adaptation") == "full":
         _save_model(fitted, tokenizer, record, whole)
