@@ -27,8 +27,8 @@ from tinker_server import KEY, Service, serving  # noqa: E402
 from tinker_weights import Trained, base_model  # noqa: E402
 from tiny_models import save_base  # noqa: E402
 
-from selfaware.cli import main
-from selfaware.errors import UsageError
+from selfaware.cli import main  # noqa: E402
+from selfaware.errors import UsageError  # noqa: E402
 from selfaware.experiment import Experiment  # noqa: E402
 from selfaware.modes import CANDIDATES_KEY, exact_scores  # noqa: E402
 from selfaware.providers.tinker_scores import questions, sum_up  # noqa: E402
