@@ -327,6 +327,7 @@ def archive_of(*names: str) -> bytes:
 @pytest.mark.parametrize(
     "content",
     [b"", b"not an archive", b"\x28\xb5\x2f\xfdnonsense", archive_of("model.safetensors")],
+    ids=["empty", "no archive", "broken", "no configuration"],
 )
 def test_what_is_no_adapter_is_refused(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(UsageError, match="archive"):
