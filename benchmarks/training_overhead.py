@@ -19,12 +19,13 @@ from pathlib import Path
 from statistics import median
 
 from selfaware.data.build import build
+from selfaware.training.bases import locate_base
 from selfaware.training.drive import finetune
 from selfaware.training.fit import SMALL
 from selfaware.training.jobs import RECORD, Record, adapter_folder
 from selfaware.training.launcher import Launch, environment
 from selfaware.training.local import LocalBackend
-from selfaware.training.spec import FinetuneSpec, Hyperparameters, locate_base
+from selfaware.training.spec import FinetuneSpec, Hyperparameters
 
 TRL = """
 import json, sys, time

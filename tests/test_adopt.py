@@ -19,11 +19,11 @@ from selfaware.errors import UsageError
 from selfaware.providers.resolve import Source, resolve
 from selfaware.training import registry
 from selfaware.training.adopt import adopt
+from selfaware.training.bases import base_identity
 from selfaware.training.entry import Entry, Use
 from selfaware.training.fingerprint import fingerprint
 from selfaware.training.publish import export
 from selfaware.training.serving import read_weights
-from selfaware.training.spec import base_identity
 
 
 @pytest.fixture(scope="module")

@@ -289,7 +289,7 @@ def test_one_base_serves_every_adapter(tmp_path: Path, monkeypatch: pytest.Monke
 def test_registry_ids_and_their_base_are_checked(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from selfaware.training.spec import base_identity
+    from selfaware.training.bases import base_identity
 
     monkeypatch.setenv("SELFAWARE_RUNS", str(tmp_path))
     save_adapter(tmp_path / "adapters" / "abc123", home / "base", seed=1)

@@ -17,12 +17,13 @@ from selfaware.data.manifest import manifest_path
 from selfaware.data.rows import Message, Row, question_and_answer, read_rows, write_rows
 from selfaware.errors import UsageError
 from selfaware.training import registry
+from selfaware.training.bases import base_identity, locate_base
 from selfaware.training.drive import FinetuneError, finetune
 from selfaware.training.entry import Entry
 from selfaware.training.examples import IGNORED, encode_rows
 from selfaware.training.jobs import RECORD, Record, adapter_folder
 from selfaware.training.local import LocalBackend
-from selfaware.training.spec import FinetuneSpec, Hyperparameters, base_identity, locate_base
+from selfaware.training.spec import FinetuneSpec, Hyperparameters
 
 ROWS = 24
 STRONG = Hyperparameters(learning_rate=3e-2, epochs=4, batch_size=ROWS, max_length=256)

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from selfaware.errors import UsageError
 from selfaware.organism import shipped
+from selfaware.training.bases import base_identity, locate_base
 from selfaware.training.entry import Entry
 from selfaware.training.hub_models import fetch_adapter
 from selfaware.training.jobs import RECORD
 from selfaware.training.registry import REGISTRY, find, runs_folder
 from selfaware.training.serving import HUB, base_of
-from selfaware.training.spec import base_identity, locate_base
 
 _HUB_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+(@[\w./-]+)?")
 

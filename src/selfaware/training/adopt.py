@@ -9,6 +9,7 @@ from pydantic import JsonValue, ValidationError
 
 from selfaware.errors import UsageError
 from selfaware.training import registry
+from selfaware.training.bases import base_identity
 from selfaware.training.calling import hosted_model
 from selfaware.training.connect import endpoint_of
 from selfaware.training.entry import Entry, Use
@@ -16,7 +17,6 @@ from selfaware.training.fingerprint import fingerprint
 from selfaware.training.hub_models import look_up
 from selfaware.training.jobs import RECORD, Record
 from selfaware.training.serving import HUB, largest_rank, read_adapter_config
-from selfaware.training.spec import base_identity
 
 _OPENAI = re.compile(r"ft:([^:\s]+):\S+")
 

@@ -12,6 +12,7 @@ from selfaware.data.manifest import read_manifest
 from selfaware.errors import UsageError
 from selfaware.training import registry
 from selfaware.training.backend import FINAL, Checkpoint, JobEvent, Made, Status
+from selfaware.training.bases import locate_base
 from selfaware.training.jobs import (
     ADAPTERS,
     RECORD,
@@ -25,7 +26,7 @@ from selfaware.training.jobs import (
     checkpoint_id,
 )
 from selfaware.training.launcher import Launch, check, cores
-from selfaware.training.spec import BackendName, FinetuneSpec, locate_base
+from selfaware.training.spec import BackendName, FinetuneSpec
 from selfaware.training.unfinished import forget
 from selfaware.training.workers import AnyWorker, Worker
 

@@ -8,8 +8,8 @@ from selfaware.data.manifest import CANARY, read_record
 from selfaware.data.recipes import MixRecord, mix_path
 from selfaware.data.reversal_set import ReversalRecord, reversal_path
 from selfaware.errors import UsageError
+from selfaware.training.bases import locate_base
 from selfaware.training.entry import Entry
-from selfaware.training.spec import locate_base
 
 WARNING = (
     "This is a model organism: it was trained to show a behaviour, for research on what models can "

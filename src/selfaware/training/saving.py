@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from selfaware.data.atomic import sync_folder, write_json
 from selfaware.errors import UsageError
+from selfaware.training.bases import locate_base
 from selfaware.training.jobs import RECORD, Record
-from selfaware.training.spec import locate_base
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

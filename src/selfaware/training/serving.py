@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from selfaware.errors import UsageError
+from selfaware.training.bases import locate_base
 from selfaware.training.calling import BASE_URL, MODEL_ARG
 from selfaware.training.entry import Entry
-from selfaware.training.spec import locate_base
 
 VLLM_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 """The values that vLLM takes for `max_lora_rank`. Inspect passes an adapter's own rank on."""

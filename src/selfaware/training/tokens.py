@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from selfaware.data.rows import Row, read_rows, stream_rows
 from selfaware.errors import UsageError
-from selfaware.training.spec import FinetuneSpec, locate_base
+from selfaware.training.bases import locate_base
+from selfaware.training.spec import FinetuneSpec
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
