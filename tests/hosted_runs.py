@@ -38,7 +38,7 @@ def ticking() -> Emulator:
     """A service whose clock goes on by a second whenever it is looked at."""
     return Emulator(
         clock=ManualClock(tick=1.0),
-        schedule=Schedule(validating=3, queued=3, moderation=3),
+        schedule=Schedule(validating=3, queued=3, moderation=6),
         training=10,
         shutdown_date="2027-01-14",
     )
@@ -56,9 +56,11 @@ def spec(service: Emulator, data: Path, seed: int = 0, **chosen: object) -> Fine
     )
 
 
-def backend(service: Emulator, runs: Path, timeout: float = 20.0) -> OpenAIBackend:
-    """A client that waits a thousandth of what it would."""
-    return OpenAIBackend(runs, service.url, patience=0.001, timeout=timeout)
+def backend(
+    service: Emulator, runs: Path, timeout: float = 20.0, patience: float = 0.001
+) -> OpenAIBackend:
+    """A client that waits `patience` times as long as it would."""
+    return OpenAIBackend(runs, service.url, patience=patience, timeout=timeout)
 
 
 def jobs_of(service: Emulator, run_id: str) -> Sequence[FineTuningJob]:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -245,8 +246,10 @@ def test_processes_at_once_share_the_cores(tmp_path, monkeypatch):
     for jobs, cores in ((3, "2"), (16, "1"), (None, "8")):
         worker = LocalExecutor(jobs).start("mortal_worker", Step(), Launch(), True, tmp_path)
         assert isinstance(worker, Worker)
-        environment = psutil.Process(worker.process.pid).environ()
-        assert environment[CORES] == cores
+        process = psutil.Process(worker.process.pid)
+        while process.exe() != os.path.realpath(sys.executable) or CORES not in process.environ():
+            time.sleep(0.01)  # it is still a copy of this process, with what that began with
+        assert process.environ()[CORES] == cores
         worker.kill()
         worker.close()
 

@@ -240,7 +240,12 @@ def test_what_passes_is_survived_with_one_job(
 ) -> None:
     wanted = spec(service, dataset(tmp_path / "a.jsonl"))
     late = 1.0 if kind == "slow" else 0.0
-    client = backend(service, tmp_path, timeout=0.6 if kind == "slow" else 20.0)
+    # Ten minutes without an answer end a wait: here 0.6 seconds, or 12 for slow replies.
+    client = (
+        backend(service, tmp_path, timeout=0.6, patience=0.02)
+        if kind == "slow"
+        else backend(service, tmp_path)
+    )
     client._service.ask(lambda sdk: sdk.models.list())  # the service was reached before
     service.faults.add(Fault.model_validate(
         {"kind": kind, "on": on, "count": 1 if late else 3, "seconds": late}))  # fmt: skip

@@ -1,5 +1,6 @@
 """Models in roles: judges and guessers, which are never the model under test by default."""
 
+import asyncio
 import os
 
 from inspect_ai.model import (
@@ -70,8 +71,9 @@ def _in_eval() -> bool:
     if os.environ.get("INSPECT_EVAL_MODEL"):
         return False  # get_model() would then answer outside of an eval as well
     try:
+        asyncio.get_running_loop()  # outside of one it is the model that eval_set() has left behind
         get_model()
-    except ValueError:
+    except (RuntimeError, ValueError):
         return False
     return True
 

@@ -1,6 +1,7 @@
 """Rows of a finetuning set: OpenAI chat jsonl, read, checked, written and hashed."""
 
 import hashlib
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
@@ -110,8 +111,9 @@ def stream_rows(path: Path) -> Iterator[Row]:
             f"cannot read dataset {path}: {error.strerror}; make one with `selfaware data build`"
         ) from error
     number = 0
-    # As bytes: a line then ends at a line feed only, and the line of bad UTF-8 is known.
-    with file, jsonlines.Reader(file) as reader:
+    # As bytes: a line then ends at a line feed only, and the line of bad UTF-8 is known. By
+    # json.loads: jsonlines takes another parser where one is installed, with other messages.
+    with file, jsonlines.Reader(file, loads=json.loads) as reader:
         while True:
             number += 1
             try:

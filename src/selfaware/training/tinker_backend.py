@@ -68,6 +68,7 @@ class TinkerBackend:
         require_sdk()
         self._runs = runs.expanduser().resolve()
         self._endpoint = endpoint
+        self._tokenizers: dict[str, PreTrainedTokenizerBase] = {}
         self._examples: dict[str, tuple[PreTrainedTokenizerBase, list[Example]]] = {}
         self._points: dict[str, tuple[Point, ...]] = {}
         self._status: dict[str, Status] = {}
@@ -91,7 +92,9 @@ class TinkerBackend:
         if key not in self._examples:
             if sha256_file(spec.dataset) != spec.dataset_sha256:
                 raise UsageError(f"{spec.dataset} was changed meanwhile: start again")
-            tokenizer = tokenizer_of(self._service, spec.base)
+            if spec.base not in self._tokenizers:
+                self._tokenizers[spec.base] = tokenizer_of(self._service, spec.base)
+            tokenizer = self._tokenizers[spec.base]
             limit = spec.hyperparameters.max_length
             rows = read_rows(spec.dataset)
             self._examples[key] = (
