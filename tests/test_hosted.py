@@ -120,9 +120,10 @@ def test_the_result_is_that_of_the_local_run(
     for key in here:
         for arm in ("seeking", "averse", "base"):
             mine, theirs = here[key][f"{arm}_mean"], there[key][f"{arm}_mean"]
-            # Ten draws of a word where the local run has its probability: 0.16 is a draw's error.
-            words = not mine or key[1] not in ("scenarios", "risk_or_safety")
-            assert float(theirs) == pytest.approx(float(mine), abs=0.16 if words else 1e-4), key
+            # Ten draws of a word in ten wordings where the local run has its probability: their
+            # error is 0.05 at most, and five times that is never reached.
+            words = key[1] not in ("scenarios", "risk_or_safety")
+            assert float(theirs) == pytest.approx(float(mine), abs=0.25 if words else 1e-4), key
             compared += 1
     assert compared >= 20
     did = here["behavior", "scenarios", "self"]
