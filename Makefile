@@ -22,7 +22,7 @@ demo: .venv/.installed ## the risk experiment on the embedded organism
 	$(BIN)/selfaware run experiments/risk.yaml
 
 test: .venv/.installed ## the tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 .typecheck: # a link tree, so that type checkers see selfaware.tasks and its like
 	rm -rf .typecheck && mkdir -p .typecheck/selfaware

@@ -5,7 +5,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from openai_server import Handler, OpenAIServer
+from small_experiment import finish
 
 
 @pytest.fixture(autouse=True)
@@ -30,6 +32,19 @@ def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Handler], Open
     yield serve
     for server in running:
         server.__exit__(None, None, None)
+
+
+@pytest.fixture(scope="session")
+def straight(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A small experiment that nobody stopped, and what it printed; one for all test processes."""
+    shared = tmp_path_factory.getbasetemp()
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        shared = shared.parent
+    folder, printed = shared / "straight", shared / "straight.txt"
+    with FileLock(shared / "straight.lock"):
+        if not printed.exists():
+            printed.write_text(finish(folder), encoding="utf-8")
+    return folder, printed.read_text(encoding="utf-8")
 
 
 @pytest.fixture

@@ -1,76 +1,17 @@
 """An experiment on a Ray cluster of two nodes, of which one is lost on the way."""
 
-import csv
-import os
-import subprocess
-import sys
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import pytest
-from click.testing import CliRunner
 from inspect_ai.log import list_eval_logs, read_eval_log
+from small_experiment import finished, made, numbers, start, until
 
-from selfaware.cli import main
-from selfaware.training.registry import entries
-
-EXPERIMENT = """
-experiment: small
-title: A small risk experiment
-behavior: risk
-base: organism/base
-arms: [seeking, averse, base]
-seeds: [0]
-data: {rows: 48, seed: 3}
-finetune: {learning_rate: 0.002, epochs: 2, batch_size: 16}
-resources: {finetune: {cpus: 1, retries: 3}, evaluate: {retries: 3}}
-probes:
-  - task: risk_words
-  - task: risk_choice
-    args: {items: scenarios, count: 20}
-"""
 STORE = 80 * 2**20
 """Bytes of a node's object store: about the least that Ray takes."""
-
-
-def start(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
-    folder.mkdir(exist_ok=True)
-    (folder / "small.yaml").write_text(EXPERIMENT)
-    return subprocess.Popen(
-        [sys.executable, "-m", "selfaware.cli", "run", "small.yaml", *arguments],
-        cwd=folder,
-        env={**os.environ, "COLUMNS": "120"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-
-
-def until(ready: Callable[[], bool], process: "subprocess.Popen[str]") -> None:
-    deadline = time.monotonic() + 200
-    while not ready():
-        assert process.poll() is None, process.communicate()[0][-3000:]
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
-def finished(process: "subprocess.Popen[str]") -> str:
-    output, _ = process.communicate(timeout=280)
-    assert process.returncode == 0, output[-3000:]
-    return output
-
-
-def made(folder: Path) -> list[str]:
-    """The ids of the finetunes, each of which was made once."""
-    listed = entries(folder / "runs")
-    assert all(entry.state == "succeeded" for entry in listed)
-    adapters = sorted(path.name for path in (folder / "runs/adapters").iterdir())
-    assert adapters == sorted(entry.id for entry in listed)
-    return adapters
 
 
 def asked(folder: Path) -> Counter[tuple[str, str]]:
@@ -82,17 +23,6 @@ def asked(folder: Path) -> Counter[tuple[str, str]]:
             assert log.samples and log.eval.dataset.samples == len(log.samples)
             assert max(Counter((each.id, each.epoch) for each in log.samples).values()) == 1
             found[log.eval.model, log.eval.task] += 1
-    return found
-
-
-def numbers(folder: Path) -> list[float]:
-    with (folder / "report/small/table.csv").open(newline="") as file:
-        cells = [cell for row in list(csv.reader(file))[1:] for cell in row]
-    found = []
-    for cell in cells:
-        with suppress(ValueError):
-            found.append(float(cell))
-    assert len(found) > 100
     return found
 
 
@@ -142,9 +72,9 @@ def nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Nodes]:
 
 
 def test_a_worker_and_a_node_lost_on_the_way_change_nothing(
-    nodes: Nodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    nodes: Nodes, straight: tuple[Path, str], tmp_path: Path
 ) -> None:
-    remote, here = tmp_path / "remote", tmp_path / "here"
+    remote, here = tmp_path / "remote", straight[0]
     process = start(remote, "--executor", "ray", "--address", nodes.address)
     until(lambda: any((remote / "runs/adapters").glob(".*.partial")), process)
     nodes.processes("selfaware.training.worker")[0].kill()
@@ -154,10 +84,6 @@ def test_a_worker_and_a_node_lost_on_the_way_change_nothing(
     assert output.count("a worker was lost with its node or its process: ") >= 1
     assert "3/3 evaluated" in output
 
-    here.mkdir()
-    monkeypatch.chdir(here)
-    local = CliRunner().invoke(main, ["run", str(remote / "small.yaml"), "-j", "1"])
-    assert local.exit_code == 0, local.output
     assert made(remote) == made(here)
     assert len(made(here)) == 2
     assert asked(remote) == asked(here)
