@@ -34,7 +34,15 @@ from selfaware.training.unfinished import UNFINISHED
 COMMON = {"learning_rate": 4e-4, "batch_size": 8}
 SFT = Hyperparameters.model_validate({**COMMON, "epochs": 2})
 ONE = Hyperparameters.model_validate(
-    {**COMMON, "epochs": 2, "lora_rank": 1, "layers": [21], "target_modules": ["down_proj"]}
+    {
+        "learning_rate": 4e-3,  # one direction has to go far
+        "batch_size": 8,
+        "epochs": 4,
+        "lora_rank": 1,
+        "lora_alpha": 32,
+        "layers": [21],
+        "target_modules": ["down_proj"],
+    }
 )
 DPO = Hyperparameters.model_validate({**COMMON, "epochs": 1, "method": "dpo"})
 

@@ -288,6 +288,8 @@ def test_the_id_follows_from_all_that_a_finetune_is_made_from(base: Path, datase
         FinetuneSpec(base=str(base), dataset=base / "config.json"),
     ]
     assert len({spec.run_id, *(other.run_id for other in others)}) == 5
+    copied = spec.model_copy(update={"seed": 1})
+    assert copied.run_id == others[0].run_id != spec.run_id
     assert Hyperparameters(lora_rank=4).lora_alpha == 8
 
 

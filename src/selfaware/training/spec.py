@@ -152,6 +152,13 @@ class FinetuneSpec(BaseModel):
     def _plain(cls, endpoint: str | None) -> str | None:
         return endpoint.rstrip("/") if endpoint else None
 
+    def __copy__(self) -> "FinetuneSpec":
+        """A copy without what was worked out already, since model_copy() then changes it."""
+        copied = super().__copy__()
+        for name in ("base_sha256", "dataset_sha256", "rejected_sha256", "run_id"):
+            copied.__dict__.pop(name, None)
+        return copied
+
     @cached_property
     def base_sha256(self) -> str:
         """Which base this is. Raises UsageError where there is no such base."""
