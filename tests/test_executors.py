@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
-from inspect_ai import Task, eval_set
+from inspect_ai import Task, eval, eval_set
 from inspect_ai.dataset import Sample
 from inspect_ai.log import list_eval_logs
 from inspect_ai.model import get_model
@@ -20,8 +20,9 @@ from tiny_models import save_adapter, save_base
 from selfaware import __version__
 from selfaware.cli import main
 from selfaware.errors import UsageError
+from selfaware.executors.answered import unanswered
 from selfaware.executors.cluster import rooms
-from selfaware.executors.evaluation import Evaluation
+from selfaware.executors.evaluation import Evaluation, ask
 from selfaware.executors.evaluator import carry_out
 from selfaware.executors.host import Host, Site
 from selfaware.executors.machine import LocalExecutor
@@ -31,6 +32,7 @@ from selfaware.executors.retrying import RetryingWorker
 from selfaware.executors.spread import spread
 from selfaware.executors.steps import evaluate
 from selfaware.experiment import Probe, load_experiment, plan
+from selfaware.tasks import risk_choice
 from selfaware.training.jobs import Done, Refused
 from selfaware.training.launcher import CORES, Launch
 from selfaware.training.workers import AnyWorker, Worker
@@ -122,6 +124,21 @@ def test_logs_of_the_wanted_models_are_gathered_and_others_left(tmp_path):
         assert len(list((tmp_path / home).glob("*.eval"))) == 1
         assert len(list(tmp_path.glob("*.eval"))) == 1
     assert len(list_eval_logs(str(tmp_path))) == 2
+
+
+def test_a_model_is_asked_what_no_whole_log_has(tmp_path):
+    name = "selfaware/organism/base"
+    probes = [Probe(task="risk_choice", args={"count": 3}), Probe(task="risk_words")]
+    limited = risk_choice(count=3)
+    eval(limited, model=name, limit=1, log_dir=str(tmp_path), display="none")
+    assert unanswered(probes[:1], {name: ()}, tmp_path) == {name: ()}
+    ask(probes[:1], {name: ()}, tmp_path, "none")
+    assert unanswered(probes[:1], {name: (), "selfaware/b": ()}, tmp_path) == {"selfaware/b": ()}
+    assert unanswered(probes, {name: ()}, tmp_path) == {name: ()}
+    other = [Probe(task="risk_choice", args={"count": 4})]
+    assert unanswered(other, {name: ()}, tmp_path) == {name: ()}
+    called = {name: ("-M", "device=cpu")}
+    assert unanswered(probes[:1], called, tmp_path) == called
 
 
 def mortal() -> AnyWorker:
@@ -292,7 +309,7 @@ def test_models_that_fail_are_told_by_their_first_cause(tmp_path, monkeypatch):
         evaluate(
             LocalExecutor(2),
             Resources(),
-            [],
+            [Probe(task="risk_choice")],
             {"m/x": ()},
             tmp_path / "logs",
             tmp_path,

@@ -42,7 +42,7 @@ def test_running_again_makes_nothing_twice(straight):
     files = sorted(p.name for p in (folder / "logs/small").glob("*.eval"))
     before = (folder / "report/small/table.csv").read_text()
     listed = (folder / "runs/registry.jsonl").read_text()
-    finish(folder)
+    assert "evaluating 0 models on 2 tasks" in finish(folder)
     assert sorted(p.name for p in (folder / "logs/small").glob("*.eval")) == files
     assert len(made(folder)) == 2
     assert (folder / "runs/registry.jsonl").read_text() == listed

@@ -12,6 +12,7 @@ from selfaware.training.calling import load
 from selfaware.training.openai_service import hide_key
 
 if TYPE_CHECKING:
+    from inspect_ai import Task
     from inspect_ai.util import DisplayType
 
 
@@ -28,6 +29,13 @@ class Evaluation(BaseModel):
     models: Mapping[str, tuple[str, ...]]
     logs: Path
     runs: Path
+
+
+def tasks_of(probes: Sequence[Probe]) -> "list[Task]":
+    """The tasks that probes name, with their arguments."""
+    from selfaware import tasks as task_package
+
+    return [getattr(task_package, probe.task)(**probe.args) for probe in probes]
 
 
 def ask(
@@ -52,12 +60,9 @@ def ask(
     """
     from inspect_ai import eval_set
 
-    from selfaware import tasks as task_package
-
-    tasks = [getattr(task_package, probe.task)(**probe.args) for probe in probes]
     logs.mkdir(parents=True, exist_ok=True)
     success, results = eval_set(
-        tasks,
+        tasks_of(probes),
         log_dir=str(logs),
         model=[load(name, flags) for name, flags in models.items()],
         log_dir_allow_dirty=True,

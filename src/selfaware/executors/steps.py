@@ -9,6 +9,7 @@ from filelock import FileLock
 from rich.console import Console
 
 from selfaware.errors import UsageError
+from selfaware.executors.answered import unanswered
 from selfaware.executors.evaluation import Evaluation, ask
 from selfaware.executors.executor import Executor
 from selfaware.executors.parts import gather, parts
@@ -58,9 +59,12 @@ def evaluate(
     Raises:
         UsageError: A task did not end in success, or no evaluation has room.
     """
-    console.print(f"evaluating {len(models)} models on {len(probes)} tasks into {logs}")
     logs.mkdir(parents=True, exist_ok=True)
     with FileLock(logs / ".lock"):
+        models = unanswered(probes, models, logs)
+        console.print(f"evaluating {len(models)} models on {len(probes)} tasks into {logs}")
+        if not models:
+            return
         room = executor.room(resources.evaluate, "evaluate")
         if executor.name == "local" and room in (None, 1):
             ask(probes, models, logs, "plain" if not console.is_terminal else "rich")

@@ -44,12 +44,18 @@ def hub_name(base: str) -> str:
 
 
 def load(model: str, flags: Sequence[str] = ()) -> "Model":
-    """The model as Inspect has it, made with the flags as `inspect eval` would.
+    """The model as Inspect has it, made with the flags as `inspect eval` would."""
+    from inspect_ai.model import get_model
+
+    base_url, arguments = arguments_of(flags)
+    return get_model(model, base_url=base_url, **arguments)
+
+
+def arguments_of(flags: Sequence[str]) -> tuple[str | None, dict[str, Any]]:
+    """The address and the model's arguments that flags stand for.
 
     Flags are pairs: `--model-base-url URL`, and any number of `-M NAME=VALUE`.
     """
-    from inspect_ai.model import get_model
-
     base_url: str | None = None
     arguments: dict[str, Any] = {}
     for flag, value in zip(flags[::2], flags[1::2], strict=True):
@@ -59,5 +65,5 @@ def load(model: str, flags: Sequence[str] = ()) -> "Model":
             name, _, text = value.partition("=")
             arguments[name] = yaml.safe_load(text)
         else:
-            raise ValueError(f"flag {flag!r} of model {model!r} is neither {BASE_URL} nor -M")
-    return get_model(model, base_url=base_url, **arguments)
+            raise ValueError(f"flag {flag!r} of a model is neither {BASE_URL} nor {MODEL_ARG}")
+    return base_url, arguments
