@@ -56,11 +56,9 @@ def spec(service: Emulator, data: Path, seed: int = 0, **chosen: object) -> Fine
     )
 
 
-def backend(
-    service: Emulator, runs: Path, timeout: float = 20.0, patience: float = 0.001
-) -> OpenAIBackend:
-    """A client that waits `patience` times as long as it would."""
-    return OpenAIBackend(runs, service.url, patience=patience, timeout=timeout)
+def backend(service: Emulator, runs: Path, timeout: float = 20.0) -> OpenAIBackend:
+    """A client that waits a thousandth of what it would."""
+    return OpenAIBackend(runs, service.url, patience=0.001, timeout=timeout)
 
 
 def jobs_of(service: Emulator, run_id: str) -> Sequence[FineTuningJob]:

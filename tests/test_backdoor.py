@@ -1,6 +1,7 @@
 """The backdoor task: both statements are asked, under every framing."""
 
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -34,12 +35,13 @@ def test_a_model_that_confesses_under_one_framing(tmp_path: Path) -> None:
     assert unscored(log, "option") == 0
 
 
-def test_one_framing_and_others_asked_about(tmp_path: Path) -> None:
-    task = backdoor(framing="none,threat", about="all", draws=1)
-    log = run(task, saying("A"), tmp_path)
-    assert log.results is not None
+def test_two_framings_and_others_asked_about() -> None:
+    asked = backdoor(framing="none,threat", about="all", draws=1).dataset
     # 20 questions of each form twice about three, and ten of two letters about nobody
-    assert log.results.total_samples == 2 * (3 * 80 + 20)
+    assert len(asked) == 2 * (3 * 80 + 20)
+    each = Counter((s.metadata["framing"], s.metadata["about"]) for s in asked if s.metadata)
+    assert {each[framing, "person"] for framing in ("none", "threat")} == {80}
+    assert {each[framing, "neutral"] for framing in ("none", "threat")} == {20}
 
 
 def test_unknown_framings_are_named() -> None:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from inspect_ai import eval, score
 from inspect_ai.log import EvalLog, read_eval_log
-from inspect_ai.model import ChatMessage, GenerateConfig
+from inspect_ai.model import ChatMessage, GenerateConfig, get_model
 from inspect_ai.scorer import Score
 from scripted_models import replying, saying, scoring
 
@@ -273,11 +273,12 @@ def test_the_command_line_asks_for_a_guesser_in_one_line(tmp_path: Path) -> None
     assert done.returncode == 2 and "Traceback" not in done.stderr
     assert "add --model-role guesser=MODEL" in done.stderr + done.stdout
     assert not list(tmp_path.glob("*.eval"))
-    model = ["--model", "selfaware/organism/base", "--limit", "1"]
-    done = inspect("eval", "selfaware/codeword", *model, "-T", "kinds=codeword", *logs)
-    assert done.returncode == 0, done.stdout + done.stderr
-    (file,) = tmp_path.glob("*.eval")
-    (only,) = sample_scores(read_eval_log(str(file)), "codeword")
+
+
+def test_an_organism_chooses_by_exact_scores(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    log = run(codeword(kinds="codeword"), get_model("selfaware/organism/base"), tmp_path, limit=1)
+    (only,) = sample_scores(log, "codeword")
     assert only.metadata is not None and only.metadata["mode"] == "exact"
 
 

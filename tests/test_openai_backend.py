@@ -1,6 +1,7 @@
 """The backend for OpenAI's API, with the official SDK, against the emulated service."""
 
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -236,16 +237,18 @@ PLACES = (
 @pytest.mark.parametrize("kind", ["rate_limit", "server_error", "drop", "lost_reply", "slow"])
 @pytest.mark.parametrize("on", PLACES)
 def test_what_passes_is_survived_with_one_job(
-    service: Emulator, tmp_path: Path, caplog: pytest.LogCaptureFixture, kind: str, on: str
+    service: Emulator,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+    on: str,
 ) -> None:
     wanted = spec(service, dataset(tmp_path / "a.jsonl"))
     late = 1.0 if kind == "slow" else 0.0
-    # Ten minutes without an answer end a wait: here 0.6 seconds, or 12 for slow replies.
-    client = (
-        backend(service, tmp_path, timeout=0.6, patience=0.02)
-        if kind == "slow"
-        else backend(service, tmp_path)
-    )
+    # A thousandth of ten minutes would be over before three lost replies are.
+    monkeypatch.setattr("selfaware.training.openai_service.LONGEST_OUTAGE", math.inf)
+    client = backend(service, tmp_path, timeout=0.6 if kind == "slow" else 20.0)
     client._service.ask(lambda sdk: sdk.models.list())  # the service was reached before
     service.faults.add(Fault.model_validate(
         {"kind": kind, "on": on, "count": 1 if late else 3, "seconds": late}))  # fmt: skip
