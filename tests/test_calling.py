@@ -64,5 +64,5 @@ def test_flags_are_read_as_the_command_line_reads_them(served: Serve) -> None:
     flags = ("--model-base-url", server.url, "-M", "client_timeout=7.5")
     model = load("openai-api/openai/mine", flags)
     assert getattr(model.api, "client_timeout", None) == 7.5
-    with pytest.raises(ValueError, match="'--limit' of model 'mockllm/model' is neither"):
+    with pytest.raises(ValueError, match="'--limit' of a model is neither"):
         load("mockllm/model", ("--limit", "3"))
