@@ -4,6 +4,8 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # test processes share the cores
+
 import pytest
 from filelock import FileLock
 from openai_server import Handler, OpenAIServer

@@ -198,7 +198,8 @@ def test_a_judge_leaves_rows_out_and_is_asked_once(
         assert done.exit_code == 0, done.output
         assert server.most_open <= 4
         asked = Counter(map(last_message, server.answered))
-    assert max(asked.values()) == 1
+    # Answers that were on their way when the first run broke off are asked for again.
+    assert sum(asked.values()) - len(asked) <= 4
     record = record_of(out)
     assert record.rows == 40 and record.skipped == ()
     assert record.read == 40 + sum(record.dropped.values())

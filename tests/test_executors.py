@@ -202,8 +202,9 @@ def test_orders_are_spread_and_one_that_fails_keeps_no_other_from_its_end(tmp_pa
 
 def test_an_interrupt_stops_every_process(tmp_path):
     def interrupt(order: Evaluation, problem: str | None) -> None:
-        while not (tmp_path / "slow.tries").exists():
-            pass
+        begun = tmp_path / "slow.tries"
+        while not begun.exists() or not begun.read_text():
+            time.sleep(0.01)
         raise KeyboardInterrupt
 
     given = orders(tmp_path, "good", "slow", "never")

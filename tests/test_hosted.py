@@ -12,25 +12,14 @@ import pytest
 from click.testing import CliRunner
 from inspect_ai.log import list_eval_logs, read_eval_log
 from planted_key import KEY, assert_nowhere
+from small_experiment import EXPERIMENT
 
 from selfaware.cli import main
 from selfaware.testing import Emulator
 from selfaware.training.registry import entries
 
-EXPERIMENT = """
-experiment: small
-title: A small risk experiment
-behavior: risk
-base: organism/base
-arms: [seeking, averse, base]
-seeds: [0]
-data: {rows: 96, seed: 3}
-finetune: {lora_rank: 8, learning_rate: 0.001, epochs: 4, batch_size: 16}
-probes:
-  - task: risk_words
-  - task: risk_choice
-    args: {items: scenarios, count: 20}
-"""
+# A service chooses the rate itself: the emulated one takes 0.001 times this.
+HOSTED = EXPERIMENT.replace("\nfinetune: {", "\nfinetune: {learning_rate_multiplier: 2.0, ")
 ENVIRONMENT = {**os.environ, "COLUMNS": "200", "OPENAI_API_KEY": KEY}
 SELFAWARE = [sys.executable, "-m", "selfaware.cli"]
 
@@ -60,7 +49,7 @@ def url(made: Path) -> Iterator[str]:
 
 def walked(folder: Path, runs: Path, *options: str) -> str:
     folder.mkdir(exist_ok=True)
-    (folder / "small.yaml").write_text(EXPERIMENT, encoding="utf-8")
+    (folder / "small.yaml").write_text(HOSTED, encoding="utf-8")
     done = subprocess.run(
         [*SELFAWARE, "run", "small.yaml", *options],
         cwd=folder,
@@ -93,7 +82,11 @@ def test_the_registry_tells_where_the_models_are(hosted: tuple[Path, str], url: 
         assert entry.model.startswith("openai-api/openai/ft:organism/base:emulator:selfaware-")
         assert (entry.flags, entry.backend) == (("--model-base-url", url), "openai")
         assert str(entry.shutdown_date) == "2027-01-14"
-        assert entry.hyperparameters == {"epochs": 4, "batch_size": 16}
+        assert entry.hyperparameters == {
+            "epochs": 2,
+            "batch_size": 16,
+            "learning_rate_multiplier": 2.0,
+        }
     assert any(f"--model {entry.model} --model-base-url {url}" in output for entry in listed)
     logs = [read_eval_log(info.name) for info in list_eval_logs(str(folder / "logs/small-openai"))]
     assert len(logs) == 6 and {log.status for log in logs} == {"success"}
@@ -102,19 +95,16 @@ def test_the_registry_tells_where_the_models_are(hosted: tuple[Path, str], url: 
 
 
 def test_the_result_is_that_of_the_local_run(
-    hosted: tuple[Path, str], tmp_path: Path, made: Path
+    hosted: tuple[Path, str], straight: tuple[Path, str], made: Path
 ) -> None:
-    folder, _ = hosted
-    adapters = sorted(made.glob("adapters/*/adapter_model.safetensors"))
-    assert len(adapters) == 2
-    # What the service has trained are the local backend's own finetunes: it finds them there.
-    walked(tmp_path, made)
-    assert sorted(made.glob("adapters/*/adapter_model.safetensors")) == adapters
-    assert {entry.backend for entry in entries(made)} == {"local"}
-    here, there = (
-        table(tmp_path / "report/small/table.csv"),
-        table(folder / "report/small-openai/table.csv"),
-    )
+    folder, local = hosted[0], straight[0]
+    weights = sorted(made.glob("adapters/*/adapter_model.safetensors"))
+    assert len(weights) == 2
+    for file in weights:  # what the service has trained are the local run's finetunes
+        own = local / "runs/adapters" / file.parent.name / file.name
+        assert own.read_bytes() == file.read_bytes()
+    here = table(local / "report/small/table.csv")
+    there = table(folder / "report/small-openai/table.csv")
     assert here.keys() == there.keys()
     compared = 0
     for key in here:
@@ -127,8 +117,8 @@ def test_the_result_is_that_of_the_local_run(
             compared += 1
     assert compared >= 20
     did = here["behavior", "scenarios", "self"]
-    assert float(did["difference"]) > 0.1
-    assert float(there["behavior", "scenarios", "self"]["difference"]) > 0.1
+    assert float(did["difference"]) > 0.02
+    assert float(there["behavior", "scenarios", "self"]["difference"]) > 0.02
 
 
 def test_running_again_asks_for_nothing_twice(hosted: tuple[Path, str], url: str) -> None:
@@ -157,7 +147,7 @@ def test_an_address_that_cannot_be_is_one_line(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
-    Path("small.yaml").write_text(EXPERIMENT, encoding="utf-8")
+    Path("small.yaml").write_text(HOSTED, encoding="utf-8")
     result = CliRunner().invoke(main, ["run", "small.yaml", "--dry-run", *options])
     assert result.exit_code == 2
     assert says in result.output and result.output.count("\n") == 1
@@ -177,7 +167,7 @@ def test_the_address_comes_from_option_file_or_environment(
     result = CliRunner().invoke(main, ["run", "small.yaml", "--dry-run", *options])
     assert result.exit_code == 0, result.output
     assert f"(openai at {url})" in result.output
-    assert "lora_rank" in result.output and not Path("runs").exists()
+    assert "learning_rate" in result.output and not Path("runs").exists()
 
 
 def test_a_dead_server_is_one_line_and_so_is_a_missing_key(
@@ -185,7 +175,7 @@ def test_a_dead_server_is_one_line_and_so_is_a_missing_key(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    Path("small.yaml").write_text(EXPERIMENT, encoding="utf-8")
+    Path("small.yaml").write_text(HOSTED, encoding="utf-8")
     with Emulator() as dead:
         pass
     command = ["run", "small.yaml", "--backend", "openai", "--base-url", dead.url]
