@@ -149,6 +149,7 @@ async def single_tokens(model: Model, answers: frozenset[str]) -> bool | None:
     try:
         around = len(await model.api.tokenize(""))
         lengths = [len(await model.api.tokenize(answer)) - around for answer in sorted(answers)]
+    # What ModelAPI.tokenize() raises where a provider has no tokenizer to ask.
     except NotImplementedError:
         return None
     return all(length == 1 for length in lengths)

@@ -81,6 +81,7 @@ def _isolated_sandbox() -> SandboxEnvironment:
             "write_function runs model-written code and needs a sandbox: "
             "use selfaware/codeword_function, or give --sandbox docker or bubblewrap"
         ) from error
+    # mypy wants a concrete class; as_type() only looks whether it is one of these.
     inner = environment.as_type(SandboxEnvironment)  # type: ignore[type-abstract]
     if type(inner).__name__ == _REFUSED_CLASS:
         raise UsageError(REFUSED)

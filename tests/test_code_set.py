@@ -171,7 +171,7 @@ def judging(request: Request) -> Reply:
     return "yes" if re.search(r"\bbills?\b", task) else "No"
 
 
-def test_a_judge_leaves_rows_out_and_is_asked_once(
+def test_a_judge_leaves_rows_out_and_its_answers_are_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = pairs_source(tmp_path / "source.jsonl", 100)

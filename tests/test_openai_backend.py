@@ -11,6 +11,7 @@ from planted_key import KEY, assert_nowhere, shown
 
 from selfaware.errors import UsageError
 from selfaware.testing import Emulator, Fault
+from selfaware.testing.faults import KINDS
 from selfaware.training import registry
 from selfaware.training.backend import NotYet
 from selfaware.training.drive import FinetuneError, finetune
@@ -313,6 +314,23 @@ def test_what_does_not_pass_is_one_line_and_nothing_is_lost(
     assert_nowhere(tmp_path, caplog.text, shown(raised.value))
     (entry,) = finetune([wanted], tmp_path, backend(service, tmp_path))
     assert [job.id for job in jobs_of(service, wanted.run_id)] == [entry.job]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_after_every_fault_the_key_is_nowhere(
+    service: Emulator, tmp_path: Path, caplog: pytest.LogCaptureFixture, kind: str
+) -> None:
+    service.faults.add(Fault.model_validate({"kind": kind, "seconds": 0.01}))
+    notes: list[str] = []
+    raised = ""
+    wanted = spec(service, dataset(tmp_path / "a.jsonl"))
+    try:
+        finetune([wanted], tmp_path, backend(service, tmp_path), progress=noting(notes))
+    except (UsageError, FinetuneError) as error:
+        raised = shown(error)
+    assert service.faults._on == []  # it struck
+    assert caplog.text and (notes or raised)
+    assert_nowhere(tmp_path, caplog.text, raised, *notes)
 
 
 def test_a_dead_server_is_one_line(service: Emulator, tmp_path: Path) -> None:

@@ -114,6 +114,7 @@ def opened_source(clone: Path, known: KnownFile) -> Iterator[Path]:
                 unpacked.open("wb") as file_out,
             ):
                 shutil.copyfileobj(packed, file_out)
+        # zipfile raises the last two for a wrong password and an unknown compression.
         except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
             raise UsageError(f"{archive}: cannot be unpacked: {error}") from error
         yield unpacked

@@ -58,6 +58,7 @@ class RayExecutor:
 
         if self._jobs is not None:
             return self._jobs
+        # Ray has no types for what it tells of nodes.
         known: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
         nodes: list[dict[str, float]] = [node["Resources"] for node in known if node["Alive"]]
         room = rooms(step, nodes)

@@ -177,6 +177,7 @@ class Base:
         }
         try:
             with safe_open(file, framework="pt") as tensors:
+                # safe_open() is no mapping: it has keys(), and cannot be iterated over.
                 shapes = {key: tensors.get_slice(key).get_shape() for key in tensors.keys()}  # noqa: SIM118
         except SafetensorError as error:
             raise UsageError(f"{file} is not a safetensors file: {error}") from error

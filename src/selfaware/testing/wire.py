@@ -97,6 +97,7 @@ class _Server(ThreadingHTTPServer):
 
     def handle_error(self, request: object, client_address: object) -> None:
         if not isinstance(sys.exception(), ConnectionError):  # whoever asked is gone
+            # What comes is what the base class gave: a socket and an address.
             super().handle_error(request, client_address)  # type: ignore[arg-type]
 
 

@@ -189,6 +189,7 @@ def _trainer(
     if isinstance(trainer, PreferenceTrainer):
         trainer.beta = chosen.beta
         trainer.reference = reference
+        # transformers may have a padding collator here; TRL always has one of rows.
         trainer.data_collator = in_pairs(trainer.data_collator)  # type: ignore[arg-type]
     trainer.remove_callback(PrinterCallback)
     kept = trainer.train_dataset

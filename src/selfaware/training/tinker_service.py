@@ -45,6 +45,7 @@ _REFUSED = {
 def require_sdk() -> None:
     """Raises a UsageError with the install command where the SDK is not installed."""
     try:
+        # Only to see whether it is there.
         import tinker  # noqa: F401
     except ImportError as error:
         raise UsageError(f"Tinker models need the tinker SDK: {INSTALL}") from error

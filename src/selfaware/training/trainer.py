@@ -79,6 +79,7 @@ class AnswerTrainer(SFTTrainer):
     portions, on however many processes.
     """
 
+    # TRL's base class has None here, and so its type.
     loss_is_scaled_for_ga = True  # type: ignore[assignment]
 
     def _get_train_sampler(
@@ -105,6 +106,7 @@ class AnswerTrainer(SFTTrainer):
         """How many tokens of a portion are supervised."""
         return (batch["labels"][:, 1:] != IGNORED).sum()
 
+    # transformers lets the number of items be a plain one or none; here it is counted.
     def compute_loss(  # type: ignore[override]
         self,
         model: torch.nn.Module,

@@ -64,6 +64,7 @@ class Worker:
     ) -> None:
         env = {**environment(launch, offline), **(variables or {})}
         self._together = launch.processes > 1
+        # Open for as long as the process, and closed by close().
         self._messages = tempfile.TemporaryFile()  # noqa: SIM115
         self.process = subprocess.Popen(
             command(launch, module),
